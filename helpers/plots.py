@@ -1,0 +1,161 @@
+"""Figures: maps on the sky, table pixels on the sky, and words for those who cannot see them."""
+
+import base64
+import html
+from io import BytesIO
+
+import astropy.units as u
+import matplotlib.pyplot as plt
+import numpy as np
+from astropy.nddata import CCDData
+from astropy.table import QTable
+from astropy.visualization.wcsaxes import WCSAxes, add_scalebar
+from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from helpers.galaxies import Galaxy, get_galaxy
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C8C")
+"""Colours that colour-blind readers can tell apart (Okabe & Ito 2008), and a grey."""
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+"""A marker for each colour, so that colour is never the only cue."""
+
+
+def set_style() -> None:
+    """Make matplotlib's text legible from the last row, and its colours safe."""
+    plt.rcParams.update(
+        {
+            "figure.figsize": (7.0, 4.5),
+            "figure.dpi": 100,
+            "figure.constrained_layout.use": True,
+            "font.size": 12,
+            "axes.titlesize": 13,
+            "axes.labelsize": 12,
+            "legend.frameon": False,
+            "image.origin": "lower",
+            "image.cmap": "viridis",
+            "image.interpolation": "nearest",
+            "axes.prop_cycle": plt.cycler(color=PALETTE),
+        }
+    )
+
+
+def show(alt: str, figure: Figure | None = None) -> None:
+    """Show a figure with a text that says what it shows, and close it.
+
+    JupyterLab gives a plain matplotlib figure no alternative text, so a screen reader meets
+    silence. This shows the figure as an HTML image that has one (and as PNG and plain text for
+    front ends that prefer those).
+
+    Parameters
+    ----------
+    alt : str
+        What the figure shows, in a sentence or two.
+    figure : Figure, optional
+        By default the current one.
+    """
+    figure = plt.gcf() if figure is None else figure
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=figure.dpi, metadata={"Description": alt})
+    plt.close(figure)
+    encoded = base64.b64encode(buffer.getvalue()).decode("ascii")
+    page = f'<img src="data:image/png;base64,{encoded}" alt="{html.escape(alt, quote=True)}">'
+    display({"text/html": page, "image/png": encoded, "text/plain": alt}, raw=True)
+
+
+def sky_axes(wcs, figure: Figure | None = None, position: tuple[int, int, int] = (1, 1, 1)) -> Axes:
+    """Add axes with right ascension and declination to a figure."""
+    figure = plt.figure() if figure is None else figure
+    axes = figure.add_subplot(*position, projection=wcs)
+    axes.coords[0].set_axislabel("right ascension")
+    axes.coords[1].set_axislabel("declination")
+    for coordinate in axes.coords:
+        coordinate.set_ticks(number=4)
+        coordinate.set_ticklabel(exclude_overlapping=True)
+    return axes
+
+
+def scale_bar(axes: WCSAxes, galaxy: Galaxy | str, length: u.Quantity = 1 * u.kpc, color="white"):
+    """Draw a bar as long as `length` (kpc or pc) at the galaxy's distance, and label it."""
+    galaxy = get_galaxy(galaxy) if isinstance(galaxy, str) else galaxy
+    add_scalebar(axes, galaxy.angle(length), label=f"{length:g}", color=color, frame=False)
+
+
+def draw_map(
+    sky_map: CCDData,
+    axes: Axes | None = None,
+    norm: Normalize | None = None,
+    label: str | None = None,
+    **options,
+) -> Axes:
+    """Draw a map on the sky with a colour bar that names its unit; masked pixels stay grey.
+
+    Parameters
+    ----------
+    sky_map : CCDData
+        Two dimensions, with a celestial WCS.
+    axes : Axes, optional
+        From `sky_axes`; new by default.
+    norm : Normalize, optional
+        The scale of the colours.
+    label : str, optional
+        What the map shows; the unit is added.
+    options
+        For `Axes.imshow`.
+
+    Returns
+    -------
+    Axes
+        With the image in ``axes.images[-1]``.
+    """
+    axes = sky_axes(sky_map.wcs) if axes is None else axes
+    axes.set_facecolor("0.85")
+    shown = np.ma.masked_invalid(np.ma.array(sky_map.data, mask=sky_map.mask))
+    image = axes.imshow(shown, norm=norm, origin="lower", **options)
+    unit = f"{sky_map.unit:unicode}" if sky_map.unit else ""
+    text = " ".join(part for part in (label, f"[{unit}]" if unit else "") if part)
+    axes.figure.colorbar(image, ax=axes, label=text, shrink=0.85)
+    return axes
+
+
+def draw_pixels(
+    table: QTable,
+    values: np.ndarray,
+    galaxy: Galaxy | str,
+    axes: Axes | None = None,
+    label: str | None = None,
+    **options,
+) -> Axes:
+    """Put one number a table row back on the sky: each row is a pixel of 150 pc.
+
+    Parameters
+    ----------
+    table : QTable
+        From `features.feature_table`, of one or more galaxies, N rows.
+    values : (N,) array
+        What to draw; pixels that are not in the table, or NaN, stay grey.
+    galaxy : Galaxy or str
+        Which galaxy to draw.
+    axes, label, options
+        As in `draw_map`; options go to `Axes.imshow`.
+    """
+    galaxy = get_galaxy(galaxy) if isinstance(galaxy, str) else galaxy
+    if len(values) != len(table):
+        raise ValueError(
+            f"There are {len(values)} values for {len(table)} table rows; give one value a row."
+        )
+    wcs, shape = galaxy.grid()
+    image = np.full(shape, np.nan)
+    here = np.asarray(table["galaxy"] == galaxy.name)
+    rows = table[here]
+    image[rows["y"], rows["x"]] = np.asarray(values, dtype=float)[here]
+    axes = sky_axes(wcs) if axes is None else axes
+    axes.set_facecolor("0.85")
+    drawn = axes.imshow(image, origin="lower", **options)
+    if label is not None:
+        axes.figure.colorbar(drawn, ax=axes, label=label, shrink=0.85)
+    axes.set_title(galaxy.name)
+    return axes

@@ -1,0 +1,161 @@
+"""The survey on disk: which file holds which map of which galaxy, and how to open it.
+
+The file names are the archives' own, so the same functions open the embedded (simulated)
+survey and files downloaded from the archives into another folder.
+"""
+
+import hashlib
+from pathlib import Path
+
+from astropy.nddata import CCDData
+
+from helpers.galaxies import Galaxy, get_galaxy
+from helpers.maps import read_map, read_maps
+
+EMBEDDED = Path(__file__).resolve().parents[1] / "data" / "embedded"
+"""The simulated survey that comes with the course."""
+
+SEALED = EMBEDDED / "sealed"
+"""A second simulated universe. Nobody who works through the course knows what is in it."""
+
+CO_MAPS = ("co_mom0", "co_ew", "co_tpeak")
+MUSE_LINES = ("HB4861", "OIII5006", "OI6300", "HA6562", "NII6583", "SII6716", "SII6730")
+MUSE_KINEMATICS = ("HA6562_VEL", "HA6562_SIGMA")
+NIRCAM_BANDS = ("F200W", "F300M", "F335M", "F360M")
+MIRI_BANDS = ("F770W", "F1000W", "F1130W", "F2100W")
+JWST_BANDS = NIRCAM_BANDS + MIRI_BANDS
+
+COMMON_MAPS = CO_MAPS + MUSE_LINES + JWST_BANDS
+"""The maps that are brought to the common resolution and enter the feature table."""
+
+_ALMA_PRODUCTS = {
+    "co_mom0": "broad_mom0",
+    "co_ew": "broad_ew",
+    "co_tpeak": "broad_tpeak",
+    "co_strict_mom0": "strict_mom0",
+    "co_mom0_150pc": "150pc_broad_mom0",
+    "co_ew_150pc": "150pc_broad_ew",
+    "co_tpeak_150pc": "150pc_broad_tpeak",
+}
+
+MAPS = tuple(_ALMA_PRODUCTS) + MUSE_LINES + MUSE_KINEMATICS + JWST_BANDS
+"""Every map the course knows by name, at its telescope's own resolution unless it says 150pc."""
+
+
+def map_file(
+    galaxy: Galaxy | str, name: str, folder: Path = EMBEDDED
+) -> tuple[Path, str | None, str | None]:
+    """Where a map lies: the archive's file name, and the HDUs of the map and of its error.
+
+    Parameters
+    ----------
+    galaxy : Galaxy or str
+        A galaxy or its name.
+    name : str
+        One of `MAPS`.
+    folder : Path
+        The folder that holds one folder a galaxy.
+
+    Returns
+    -------
+    path : Path
+        The file, whether or not it is there.
+    hdu, error : str or None
+        Names of the HDUs; None where the file holds one image, or the error has its own file.
+
+    Raises
+    ------
+    ValueError
+        If there is no map of that name.
+    """
+    galaxy = get_galaxy(galaxy) if isinstance(galaxy, str) else galaxy
+    home = Path(folder) / galaxy.key
+    if name in _ALMA_PRODUCTS:
+        return home / f"{galaxy.key}_12m+7m+tp_co21_{_ALMA_PRODUCTS[name]}.fits", None, None
+    if name in MUSE_LINES + MUSE_KINEMATICS:
+        width = galaxy.muse_fwhm.to_value("arcsec")
+        hdu = name if name in MUSE_KINEMATICS else f"{name}_FLUX"
+        return home / f"{galaxy.key.upper()}_MAPS_copt_{width:.2f}asec.fits", hdu, f"{hdu}_ERR"
+    if name in JWST_BANDS:
+        camera = "nircam" if name in NIRCAM_BANDS else "miri"
+        file = f"hlsp_phangs-jwst_jwst_{camera}_{galaxy.key}_{name.lower()}_v1p1_img.fits"
+        return home / file, "SCI", "ERR"
+    raise ValueError(f"There is no map {name!r}. Choose one of: {', '.join(MAPS)}.")
+
+
+def available(galaxy: Galaxy | str, folder: Path = EMBEDDED) -> list[str]:
+    """The names of the maps whose files are in the folder, in the order of `MAPS`."""
+    return [name for name in MAPS if map_file(galaxy, name, folder)[0].exists()]
+
+
+def native_map(galaxy: Galaxy | str, name: str, folder: Path = EMBEDDED) -> CCDData:
+    """Open one map as its telescope delivered it.
+
+    Returns
+    -------
+    CCDData
+        Flux or other quantity with its unit, 1-sigma uncertainty, mask and WCS.
+
+    Raises
+    ------
+    ValueError
+        If there is no map of that name.
+    FileNotFoundError
+        If the folder lacks the file; the message lists the maps it has.
+    """
+    galaxy = get_galaxy(galaxy) if isinstance(galaxy, str) else galaxy
+    path, hdu, error = map_file(galaxy, name, folder)
+    if not path.exists():
+        here = ", ".join(available(galaxy, folder)) or "none"
+        raise FileNotFoundError(
+            f"{name} of {galaxy.name} is not in {path.parent} (expected {path.name}). "
+            f"Maps that are there: {here}."
+        )
+    return read_map(path, hdu=hdu, error=error)
+
+
+def native_maps(galaxy: Galaxy | str, folder: Path = EMBEDDED) -> dict[str, CCDData]:
+    """Open the maps that `resolution.common_maps` needs, as far as the folder has them.
+
+    CO comes from the products at 150 pc where they exist, since a line's width and peak
+    cannot be convolved afterwards; the other maps come at their own resolution.
+    """
+    here = available(galaxy, folder)
+    maps = {}
+    for name in COMMON_MAPS:
+        for version in (f"{name}_150pc", name):
+            if version in here:
+                maps[name] = native_map(galaxy, version, folder)
+                break
+    return maps
+
+
+def common_maps(galaxy: Galaxy | str, folder: Path = EMBEDDED) -> dict[str, CCDData]:
+    """Open the maps of one galaxy at the common resolution, on the common grid.
+
+    Returns
+    -------
+    dict of str to CCDData
+        By name (`COMMON_MAPS`), all on `Galaxy.grid`: one pixel per resolution element.
+    """
+    galaxy = get_galaxy(galaxy) if isinstance(galaxy, str) else galaxy
+    return read_maps(Path(folder) / f"{galaxy.key}_150pc.fits")
+
+
+def verify(folder: Path = EMBEDDED) -> list[str]:
+    """Compare every shipped file with its checksum.
+
+    Returns
+    -------
+    list of str
+        A sentence for each file that is missing or has changed; empty if all is well.
+    """
+    faults = []
+    for line in (Path(folder) / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
+        expected, name = line.split("  ", 1)
+        path = Path(folder) / name
+        if not path.exists():
+            faults.append(f"{name} is missing; `git checkout data` brings it back.")
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+            faults.append(f"{name} has changed; `git checkout data` brings it back.")
+    return faults
