@@ -103,37 +103,37 @@ class Galaxy:
         return wcs, (side, side)
 
 
-def _galaxy(name, ra, dec, mpc, incl, pa, v, r25, re, mass, sfr, nucleus, width, alma, muse):
+_SAMPLE = """
+name      RA       Dec       Mpc    incl  PA     v_LSR   R25    Re    logM   SFR    AGN    width  ALMA  MUSE
+NGC_628   24.1739   15.7836   9.84   8.9   20.7   650.8  296.6  81.8  10.34   1.75  none   220    1.12  0.92
+NGC_1365  53.4015  -36.1404  19.57  55.4  201.1  1613.3  360.7  29.3  10.99  16.90  Sy1.8  230    1.40  1.15
+NGC_7496  347.4470 -43.4278  18.72  35.9  193.7  1639.2  100.5  41.7  10.00   2.26  Sy2    110    1.68  0.89
+"""  # noqa: E501
+
+
+def _galaxy(row: str) -> Galaxy:
+    name, *facts, nucleus, width, alma, muse = row.split()
+    ra, dec, mpc, inclination, angle, velocity, r25, re, log_mass, sfr = map(float, facts)
     return Galaxy(
-        name=name,
-        key=f"ngc{int(name.removeprefix('NGC ')):04d}",
+        name=name.replace("_", " "),
+        key=f"ngc{int(name.removeprefix('NGC_')):04d}",
         center=SkyCoord(ra, dec, unit="deg"),
         distance=mpc * u.Mpc,
-        inclination=incl * u.deg,
-        position_angle=pa * u.deg,
-        velocity=v * u.km / u.s,
+        inclination=inclination * u.deg,
+        position_angle=angle * u.deg,
+        velocity=velocity * u.km / u.s,
         r25=r25 * u.arcsec,
         effective_radius=re * u.arcsec,
-        stellar_mass=10**mass * u.Msun,
+        stellar_mass=10**log_mass * u.Msun,
         star_formation_rate=sfr * u.Msun / u.yr,
         nucleus=nucleus,
-        width=width * u.arcsec,
-        alma_fwhm=alma * u.arcsec,
-        muse_fwhm=muse * u.arcsec,
+        width=float(width) * u.arcsec,
+        alma_fwhm=float(alma) * u.arcsec,
+        muse_fwhm=float(muse) * u.arcsec,
     )
 
 
-# fmt: off
-GALAXIES = {
-    galaxy.name: galaxy
-    for galaxy in (
-        #         name        RA        Dec      Mpc   incl   PA     v_LSR   R25    Re    M*     SFR   nucleus  width  beams
-        _galaxy("NGC 628", 24.1739, 15.7836, 9.84, 8.9, 20.7, 650.8, 296.6, 81.8, 10.34, 1.75, "none", 220, 1.12, 0.92),
-        _galaxy("NGC 1365", 53.4015, -36.1404, 19.57, 55.4, 201.1, 1613.3, 360.7, 29.3, 10.99, 16.90, "Sy1.8", 230, 1.40, 1.15),
-        _galaxy("NGC 7496", 347.4470, -43.4278, 18.72, 35.9, 193.7, 1639.2, 100.5, 41.7, 10.00, 2.26, "Sy2", 110, 1.68, 0.89),
-    )
-}
-# fmt: on
+GALAXIES = {galaxy.name: galaxy for galaxy in map(_galaxy, _SAMPLE.strip().splitlines()[1:])}
 """The galaxies by name, in the order of the course."""
 
 
