@@ -1,0 +1,351 @@
+"""Resolution: bring maps of different sharpness to one resolution and one grid of pixels.
+
+A ratio of two maps means something only where both have seen the same patch of sky. So every
+map is first blurred to the resolution of the least sharp one (`match_resolution`), then averaged
+into the same pixels, one for each resolution element (`to_grid`); `common_maps` does both for a
+whole galaxy.
+"""
+
+from collections.abc import Mapping
+
+import astropy.units as u
+import numpy as np
+from astropy.convolution import Gaussian2DKernel, convolve_fft
+from astropy.nddata import CCDData
+from astropy.stats import gaussian_fwhm_to_sigma
+from astropy.wcs import WCS
+from astropy.wcs.utils import proj_plane_pixel_scales
+from reproject import reproject_interp
+from scipy import fft
+from scipy.special import erf
+
+from helpers.galaxies import RESOLUTION, Galaxy, get_galaxy
+from helpers.maps import fwhm as own_fwhm
+from helpers.maps import make_map
+
+TOLERANCE = 0.05
+"""A map this close to the target resolution (as a fraction) counts as being there."""
+
+SAMPLED_ONLY = ("co_ew", "co_tpeak")
+"""Maps that must come at the target resolution, because they may not be convolved."""
+
+_PIXEL_NOISE = np.sqrt(1 / (4 * np.pi)) / gaussian_fwhm_to_sigma
+"""FWHM, in pixels, of the Gaussian beam whose noise averages like independent pixels (0.66)."""
+
+
+def match_resolution(
+    image: CCDData, fwhm: u.Quantity, target: u.Quantity, *, noise: str = "beam"
+) -> CCDData:
+    r"""Blur a map to a coarser resolution.
+
+    Two Gaussians convolved make a Gaussian whose widths add in quadrature, so the kernel is a
+    Gaussian of FWHM :math:`\sqrt{target^2 - fwhm^2}` (Aniano et al. 2011 compare it with exact
+    kernels). Pixels that are masked or outside the map have no say: the weights of the others
+    are raised to sum 1 (`astropy.convolution.convolve_fft`), and masked pixels stay masked.
+
+    Parameters
+    ----------
+    image : CCDData
+        A quantity linear in the brightness of the sky: a flux, an intensity.
+    fwhm : Quantity
+        Its own resolution, an angle; see `helpers.maps.fwhm`.
+    target : Quantity
+        The resolution wanted, an angle. A map within `TOLERANCE` of it is returned as it is,
+        which the card RESNOTE then says.
+    noise : {"beam", "pixel"}
+        Whether the noise is correlated over the map's own beam, as in an interferometer's map,
+        or independent from pixel to pixel, as (nearly) in a camera's.
+
+    Returns
+    -------
+    CCDData
+        On the same pixels. ``meta`` has the new PSFFWHM and the length NOISEFWH over which its
+        noise is now correlated (both FWHM in arcsec; `to_grid` uses the second).
+
+    Raises
+    ------
+    ValueError
+        If the map may not be convolved, is coarser than the target, or too small, too coarsely
+        sampled or too empty for it.
+
+    Notes
+    -----
+    Errors. Beam-correlated noise is white noise of variance :math:`v(x)` seen through a Gaussian
+    beam :math:`b`: the variance in the map is :math:`\sigma^2 = b^2 * v`. Blurred by a kernel
+    :math:`k`, it becomes :math:`(b * k)^2 * v`. The square of a Gaussian of dispersion :math:`s`
+    is :math:`1 / (4 \pi s^2)` times a unit Gaussian of dispersion :math:`s / \sqrt 2`, so
+
+    .. math:: \sigma_{out}^2 = \frac{s_b^2}{s_b^2 + s_k^2} \; (\hat{k^2} * \sigma^2),
+
+    with :math:`\hat{k^2}` the square of the kernel, scaled to sum 1: exact however the noise
+    varies across the map. Independent pixels are the case :math:`4 \pi s_b^2 = 1` pixel. Beside
+    a hole or an edge the weights that are left, :math:`W = k * valid`, average less noise; the
+    variance is there multiplied by :math:`(\hat{k^2} * valid) / W^2`, exact for independent
+    pixels and too large by up to 1.4 in the error, in the outermost pixels, for a kernel
+    narrower than the beam.
+    """
+    _refuse_if_not_linear(image)
+    fwhm, target = _angle(fwhm, "fwhm"), _angle(target, "target")
+    if noise not in ("beam", "pixel"):
+        raise ValueError(f'noise={noise!r} is not known: choose "beam" or "pixel".')
+    pixels = _pixel_scales(image.wcs)
+    if pixels.max() > target:
+        raise ValueError(
+            f"The pixels ({pixels.max():.2f}) are larger than the target resolution "
+            f"({target:.2f}): this map cannot show it. Choose a coarser target."
+        )
+    if fwhm > target * (1 + TOLERANCE):
+        raise ValueError(
+            f"The map has a resolution of {fwhm:.2f}, coarser than the target of {target:.2f}, "
+            "and blurring cannot sharpen: choose a coarser target, or leave this map out."
+        )
+    if image.mask.all():
+        raise ValueError("Not one pixel of the map is valid, so there is nothing to convolve.")
+    noise_fwhm = fwhm if noise == "beam" else _PIXEL_NOISE * np.sqrt(pixels[0] * pixels[1])
+    if fwhm >= target * (1 - TOLERANCE):
+        note = f"already at {fwhm:.2f}, within {TOLERANCE:.0%} of {target:.2f}"
+        return _with_cards(image.copy(), fwhm, noise_fwhm, note)
+
+    width = np.sqrt(target**2 - fwhm**2)
+    in_pixels = (width / pixels).to_value(u.one)
+    if (in_pixels > image.shape[::-1]).any():
+        raise ValueError(
+            f"The kernel ({width:.2f}, FWHM) is larger than the map "
+            f"({image.shape[1]} x {image.shape[0]} pixels of {pixels[0]:.2f}): nothing of the map "
+            "would be left. Is the target in the right unit?"
+        )
+    kernel = Gaussian2DKernel(*(in_pixels * gaussian_fwhm_to_sigma)).array
+    kernel /= kernel.sum()
+    valid = ~image.mask
+    values = _convolved(np.where(valid, image.data, np.nan), kernel)
+    error = None
+    if image.uncertainty is not None:
+        squared = kernel**2 / np.sum(kernel**2)
+        left = _convolved(valid.astype(float), kernel, edge=0.0)
+        left_squared = _convolved(valid.astype(float), squared, edge=0.0)
+        variance = _convolved(np.where(valid, image.uncertainty.array**2, np.nan), squared)
+        factor = (noise_fwhm**2 / (noise_fwhm**2 + width**2)).to_value(u.one)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            factor = np.minimum(factor * left_squared / left**2, 1)
+        error = np.where(valid, np.sqrt(factor * variance), np.nan)
+    made = make_map(
+        values.astype(image.data.dtype), image.unit, image.wcs, error=error, meta=image.meta
+    )
+    return _with_cards(made, target, np.hypot(noise_fwhm, width), "")
+
+
+def to_grid(image: CCDData, wcs: WCS, shape: tuple[int, int]) -> CCDData:
+    r"""Average a map into the pixels of another grid.
+
+    Each new pixel is divided into sub-pixels, finer than the map's pixels or its resolution; the
+    map is interpolated to their centres (`reproject.reproject_interp`) and averaged over the
+    valid ones. A surface brightness is thereby averaged; a flux per pixel (a unit with ``/ pix``)
+    is also scaled by the ratio of the pixels' areas, so that the total flux is kept.
+
+    Parameters
+    ----------
+    image : CCDData
+        A map, normally after `match_resolution`.
+    wcs : WCS
+        The new grid, celestial.
+    shape : tuple of int
+        Its rows and columns.
+
+    Returns
+    -------
+    CCDData
+        Masked, and NaN, where less than half of a pixel is covered by valid pixels of the map.
+
+    Raises
+    ------
+    ValueError
+        If the map and the grid do not overlap.
+
+    Notes
+    -----
+    Errors. Noise that is correlated over the FWHM :math:`2.355 s` of card NOISEFWH (or, in a map
+    straight from an interferometer, over its beam) has the autocorrelation
+    :math:`\exp(-d^2 / 4 s^2)`; averaging it over a pixel of side :math:`p = 2 s L` multiplies the
+    variance by :math:`F(L)^2` with
+
+    .. math:: F(L) = \frac{\sqrt\pi}{L} \mathrm{erf}(L) - \frac{1 - e^{-L^2}}{L^2},
+
+    0.82 for a pixel as wide as the FWHM. Without either card the errors are averaged as
+    though the noise were the same throughout a pixel, which is an upper limit.
+    """
+    scales, new_scales = _pixel_scales(image.wcs), _pixel_scales(wcs)
+    if wcs.array_shape not in (None, tuple(shape)):
+        raise ValueError(
+            f"The grid's WCS is made for {wcs.array_shape} rows and columns, the shape given is "
+            f"{tuple(shape)}: are rows and columns swapped?"
+        )
+    resolution = image.meta.get("PSFFWHM", 3600 * image.meta.get("BMAJ", 0)) * u.arcsec
+    finest = np.maximum(scales.min(), resolution / 4)
+    times = int(np.ceil((new_scales.max() / finest).to_value(u.one)))
+    valid = ~image.mask
+    layers = [valid.astype(float), np.where(valid, image.data, 0)]
+    if image.uncertainty is not None:
+        layers.append(np.where(valid, image.uncertainty.array, 0) ** 2)
+    layers = np.stack(layers).astype(float)
+    try:
+        layers = reproject_interp(
+            (layers, image.wcs),
+            _refined(wcs, times),
+            shape_out=(len(layers), shape[0] * times, shape[1] * times),
+            return_footprint=False,
+            roundtrip_coords=False,
+        )
+    except ValueError:
+        layers = np.zeros((len(layers), shape[0] * times, shape[1] * times))
+    layers = np.nan_to_num(layers).reshape(len(layers), shape[0], times, shape[1], times)
+    weight, *layers = layers.mean(axis=(2, 4))
+    covered = weight >= 0.5
+    if not covered.any():
+        there, here = (_center(image.wcs, image.shape), _center(wcs, shape))
+        raise ValueError(
+            f"The map (around {there.to_string('decimal', precision=4)}) and the grid (around "
+            f"{here.to_string('decimal', precision=4)}, RA and Dec in deg) do not overlap: "
+            f"their centres are {here.separation(there).to(u.arcmin):.1f} apart. "
+            "Are they of the same galaxy?"
+        )
+    area = 1.0
+    if u.pix in image.unit.bases:
+        area = (np.prod(new_scales) / np.prod(scales)).to_value(u.one)
+    weight = np.where(covered, weight, np.nan)
+    values = area * layers[0] / weight
+    error = None
+    if image.uncertainty is not None:
+        correlated = image.meta.get("NOISEFWH", 3600 * image.meta.get("BMAJ", 0)) * u.arcsec
+        error = area * np.sqrt(layers[1] / weight)
+        if correlated > 0:
+            half = new_scales / (2 * gaussian_fwhm_to_sigma * correlated)
+            error *= np.sqrt(np.prod(_averaged_noise(half.to_value(u.one))))
+    wcs = wcs.deepcopy()
+    wcs.array_shape = tuple(shape)
+    return make_map(values, image.unit, wcs, error=error, meta=image.meta)
+
+
+def common_maps(
+    galaxy: str | Galaxy, maps: Mapping[str, CCDData], target: u.Quantity = RESOLUTION
+) -> dict[str, CCDData]:
+    """Bring all maps of a galaxy to one resolution and one grid.
+
+    `co_ew` and `co_tpeak` may not be convolved: they must come at the target resolution, as the
+    archive's 150-pc products do, and are only averaged into the pixels. There they hardly change
+    within a pixel, which is one resolution element.
+
+    Parameters
+    ----------
+    galaxy : str or Galaxy
+        Its name, or itself.
+    maps : mapping of str to CCDData
+        The maps as the telescopes made them, by name; each says its own resolution (see
+        `helpers.maps.fwhm`).
+    target : Quantity
+        The FWHM wanted and the side of the pixels, a length or an angle.
+
+    Returns
+    -------
+    dict of CCDData
+        On ``galaxy.grid(target)``.
+    """
+    galaxy = get_galaxy(galaxy) if isinstance(galaxy, str) else galaxy
+    angle = galaxy.angle(target) if target.unit.is_equivalent(u.pc) else target.to(u.arcsec)
+    grid = galaxy.grid(angle)
+    made = {}
+    for name, image in maps.items():
+        own = own_fwhm(image)
+        if name not in SAMPLED_ONLY:
+            # BMAJ is the beam of an interferometer.
+            noise = "beam" if "BMAJ" in image.meta else "pixel"
+            image = match_resolution(image, own, angle, noise=noise)
+        elif abs(own / angle - 1) > TOLERANCE:
+            raise ValueError(
+                f"{name} has a resolution of {own:.2f} and may not be convolved to {angle:.2f}: "
+                "use the archive's product at that resolution, or a cube."
+            )
+        made[name] = to_grid(image, *grid)
+    return made
+
+
+def _refuse_if_not_linear(image: CCDData) -> None:
+    unit = image.unit
+    if isinstance(unit, u.function.FunctionUnitBase):
+        why = "a logarithm, and the mean of logarithms is not the logarithm of the mean"
+    elif u.beam in unit.bases:
+        why = "a flux per beam, and the beam is about to change: convert it to K or MJy/sr first"
+    elif unit.is_equivalent(u.km / u.s):
+        why = "a velocity or a width, and blurred emission moves and widens lines"
+    elif unit.is_equivalent(u.K):
+        why = "a peak temperature, and the peaks of neighbouring lines lie at other velocities"
+    elif unit.is_equivalent(u.yr):
+        why = "an age, and brighter neighbours must count more in its mean"
+    elif unit.is_equivalent(u.one):
+        why = "a ratio, and the ratio of two means is not the mean of the ratios"
+    else:
+        return
+    raise ValueError(
+        f"A map in {unit.to_string() or 'no unit'} may not be convolved: it is {why}. "
+        "Convolve the maps (or the cube) it is made of, then make it anew."
+    )
+
+
+def _angle(value: u.Quantity, name: str) -> u.Quantity:
+    if not isinstance(value, u.Quantity) or not value.unit.is_equivalent(u.arcsec):
+        raise ValueError(
+            f"{name}={value} is no angle: give e.g. 3.14 * u.arcsec "
+            "(galaxy.angle(150 * u.pc) turns a length into one)."
+        )
+    value = value.to(u.arcsec)
+    if not (np.isscalar(value.value) and np.isfinite(value) and value > 0):
+        raise ValueError(f"{name}={value} is no width: give one angle larger than 0.")
+    return value
+
+
+def _pixel_scales(wcs: WCS) -> u.Quantity:
+    """Width and height of a pixel (arcsec)."""
+    return (proj_plane_pixel_scales(wcs) * u.deg).to(u.arcsec)
+
+
+def _convolved(values: np.ndarray, kernel: np.ndarray, edge: float = np.nan) -> np.ndarray:
+    return convolve_fft(
+        values,
+        kernel,
+        boundary="fill",
+        fill_value=edge,
+        preserve_nan=True,
+        allow_huge=True,
+        fftn=fft.fftn,
+        ifftn=fft.ifftn,
+    )
+
+
+def _with_cards(image: CCDData, resolution, correlated, note: str) -> CCDData:
+    for beam in ("BMAJ", "BMIN", "BPA"):
+        image.meta.remove(beam, ignore_missing=True)
+    image.meta["PSFFWHM"] = round(resolution.to_value(u.arcsec), 4), "[arcsec] resolution, FWHM"
+    image.meta["NOISEFWH"] = round(correlated.to_value(u.arcsec), 4), "[arcsec] noise correlation"
+    if note:
+        image.meta["RESNOTE"] = note
+    return image
+
+
+def _averaged_noise(half: np.ndarray) -> np.ndarray:
+    """F(L) of `to_grid`."""
+    return np.sqrt(np.pi) / half * erf(half) - (1 - np.exp(-(half**2))) / half**2
+
+
+def _refined(wcs: WCS, times: int) -> WCS:
+    """The same grid with every pixel divided into times x times."""
+    fine = wcs.deepcopy()
+    fine.wcs.crpix = (wcs.wcs.crpix - 0.5) * times + 0.5
+    if fine.wcs.has_cd():
+        fine.wcs.cd = wcs.wcs.cd / times
+    else:
+        fine.wcs.cdelt = wcs.wcs.cdelt / times
+    fine.array_shape = None
+    return fine
+
+
+def _center(wcs: WCS, shape: tuple[int, int]):
+    return wcs.pixel_to_world((shape[1] - 1) / 2, (shape[0] - 1) / 2).icrs
