@@ -1,0 +1,185 @@
+"""The unsupervised forest is what its definition says, tie by tie."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.datasets import make_blobs
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from helpers.forest import UnsupervisedForest, draw_synthetic
+
+
+def defined_distance(forest, X, leaf_rule):
+    """The definition, word by word, for a trained forest of scikit-learn."""
+    n = len(X)
+    distance = np.ones((n, n))
+    leaf = [tree.apply(X) for tree in forest.estimators_]
+    real = [tree.predict(X) == 1 for tree in forest.estimators_]
+    for i in range(n):
+        for j in range(n):
+            good = [leaf_rule == "all" or (r[i] and r[j]) for r in real]
+            same = [g and at[i] == at[j] for g, at in zip(good, leaf, strict=True)]
+            if i == j or sum(good):
+                distance[i, j] = 0 if i == j else 1 - sum(same) / sum(good)
+    return distance
+
+
+def defined_neighbours(distance, n_neighbors):
+    """Oneself first, then by distance, then by index."""
+    n = len(distance)
+    order = [sorted(range(n), key=lambda j: (j != i, distance[i, j], j)) for i in range(n)]
+    return np.array(order)[:, :n_neighbors]
+
+
+def correlated(n=300, features=5, seed=0):
+    rng = np.random.default_rng(seed)
+    mix = rng.standard_normal((2, features))
+    noise = 0.1 * rng.standard_normal((n, features))
+    return (rng.standard_normal((n, 2)) @ mix + noise).astype(np.float32)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    n=st.integers(2, 14),
+    values=st.integers(2, 8),
+    trees=st.integers(1, 6),
+    smallest_leaf=st.integers(1, 4),
+    leaf_rule=st.sampled_from(["both_real", "all"]),
+    seed=st.integers(0, 1000),
+)
+def test_distances_and_neighbours_are_those_of_the_definition(
+    n, values, trees, smallest_leaf, leaf_rule, seed
+):
+    """Few distinct values make duplicates, few trees make ties and leaves that predict nothing."""
+    X = np.random.default_rng(seed).integers(0, values, (n, 3)).astype(np.float32)
+    ours = UnsupervisedForest(
+        trees, min_samples_leaf=smallest_leaf, leaf_rule=leaf_rule, random_state=seed
+    ).fit(X)
+    expected = defined_distance(ours.forest_, X, leaf_rule)
+    np.testing.assert_allclose(ours.distances(), expected, atol=1e-6)
+    distances, indices = ours.kneighbors(n)
+    np.testing.assert_array_equal(indices, defined_neighbours(expected, n))
+    np.testing.assert_allclose(distances, np.take_along_axis(expected, indices, 1), atol=1e-6)
+
+
+@pytest.mark.parametrize("leaf_rule", ["both_real", "all"])
+def test_neighbours_are_the_same_in_blocks_as_in_the_whole_matrix(leaf_rule):
+    X = correlated(700)
+    forest = UnsupervisedForest(50, leaf_rule=leaf_rule, random_state=3).fit(X)
+    distance = forest.distances()
+    np.testing.assert_array_equal(distance, distance.T)
+    assert np.all(np.diag(distance) == 0) and distance.dtype == np.float32
+    assert distance.min() >= 0 and distance.max() <= 1
+    distances, indices = forest.kneighbors(25)
+    order = np.argsort(np.where(np.eye(700, dtype=bool), -1, distance), axis=1, kind="stable")
+    np.testing.assert_array_equal(indices, order[:, :25])
+    np.testing.assert_array_equal(distances, np.take_along_axis(distance, indices, axis=1))
+
+
+def test_leaves_that_predict_synthetic_do_not_count():
+    X = correlated(200)
+    forest = UnsupervisedForest(20, min_samples_leaf=5, random_state=0).fit(X)
+    predicted = np.array([tree.predict(X) for tree in forest.forest_.estimators_]).T
+    nothing = np.iinfo(forest.leaves_.dtype).max
+    np.testing.assert_array_equal(forest.leaves_ == nothing, predicted == 0)
+    assert 0 < np.mean(predicted == 0) < 0.5
+    everywhere = UnsupervisedForest(20, min_samples_leaf=5, leaf_rule="all", random_state=0).fit(X)
+    assert np.all(everywhere.leaves_ != nothing)
+    assert forest.leaves_.dtype == np.uint16
+
+
+def test_a_synthetic_table_keeps_the_columns_and_loses_their_relations():
+    X = correlated(4000)
+    X[::10, 0] = np.nan
+    synthetic = draw_synthetic(X, 1)
+    assert synthetic.shape == X.shape and synthetic.dtype == X.dtype
+    for real, drawn in zip(X.T, synthetic.T, strict=True):
+        assert set(drawn[np.isfinite(drawn)]) <= set(real)  # from its own column
+    assert np.mean(np.isnan(synthetic[:, 0])) == pytest.approx(0.1, abs=0.02)
+    np.testing.assert_allclose(synthetic[:, 1].std(), X[:, 1].std(), rtol=0.05)
+    before, after = (np.corrcoef(table[:, 1:].T) for table in (X, synthetic))
+    off = ~np.eye(4, dtype=bool)
+    assert np.abs(before[off]).min() > 0.3 and np.abs(after[off]).max() < 0.06
+    np.testing.assert_array_equal(synthetic, draw_synthetic(X, 1))
+
+
+def test_objects_of_one_group_are_near():
+    X, group = make_blobs(200, 4, centers=2, cluster_std=0.5, random_state=0)
+    distance = UnsupervisedForest(100, random_state=0).fit(X).distances()
+    same = group[:, None] == group
+    assert distance[same].mean() < 0.9 < 0.99 < distance[~same].mean()
+
+
+def test_independent_features_cannot_be_told_from_synthetic_ones():
+    noise = np.random.default_rng(0).standard_normal((600, 5))
+    assert UnsupervisedForest(100, random_state=0).fit(noise).oob_score_ == pytest.approx(
+        0.5, abs=0.06
+    )
+    assert UnsupervisedForest(100, random_state=0).fit(correlated(600)).oob_score_ > 0.9
+
+
+def test_the_out_of_bag_accuracy_is_that_of_scikit_learn():
+    X = correlated(150)
+    ours = UnsupervisedForest(60, random_state=5).fit(X)
+    both = np.vstack([X, draw_synthetic(X, np.random.RandomState(5))])
+    forest = ours.forest_
+    theirs = RandomForestClassifier(60, random_state=forest.random_state, oob_score=True)
+    theirs.fit(both, np.repeat([1, 0], len(X)))
+    assert ours.oob_score_ == pytest.approx(theirs.oob_score_)
+
+
+def test_a_monotonic_transform_of_a_feature_changes_nothing():
+    X = correlated(200).astype(float).round(3)
+    other = X.copy()
+    other[:, 0] = X[:, 0] ** 3
+    one, two = (UnsupervisedForest(40, random_state=0).fit(table) for table in (X, other))
+    assert np.corrcoef(one.distances().ravel(), two.distances().ravel())[0, 1] > 0.99
+
+
+def test_the_same_with_one_thread_or_two_and_the_same_again():
+    X = correlated(200)
+    first = UnsupervisedForest(20, random_state=0).fit(X)
+    second = UnsupervisedForest(20, random_state=0, n_jobs=2).fit(X)
+    np.testing.assert_array_equal(first.leaves_, second.leaves_)
+    np.testing.assert_array_equal(first.kneighbors(9)[1], second.kneighbors(9)[1])
+    other = UnsupervisedForest(20, random_state=1).fit(X)
+    assert np.any(first.leaves_ != other.leaves_)
+
+
+def test_missing_values_are_allowed_and_frames_are_read():
+    X = correlated(100)
+    X[::7, 2] = np.nan
+    frame = pd.DataFrame(X, columns=list("abcde"))
+    forest = UnsupervisedForest(10, random_state=0).fit(frame)
+    assert list(forest.feature_names_in_) == list("abcde")
+    assert np.all(np.isfinite(forest.distances()))
+
+
+def test_bad_questions_end_in_a_sentence():
+    X = correlated(20)
+    forest = UnsupervisedForest(5, random_state=0).fit(X)
+    with pytest.raises(ValueError, match="21 neighbours were asked for, but there are 20"):
+        forest.kneighbors(21)
+    with pytest.raises(ValueError, match="leaf_rule='real' is not known"):
+        UnsupervisedForest(leaf_rule="real").fit(X)
+    X[3, 1] = np.inf
+    with pytest.raises(ValueError, match="infinity"):
+        UnsupervisedForest(5).fit(X)
+
+
+@parametrize_with_checks([UnsupervisedForest(n_estimators=5, random_state=0)])
+def test_it_is_an_estimator_as_scikit_learn_understands_one(estimator, check):
+    check(estimator)
+
+
+def test_the_whole_survey_fits_into_a_minute():
+    X = correlated(3000, 14)
+    start = time.perf_counter()
+    forest = UnsupervisedForest(100, random_state=0).fit(X)
+    forest.kneighbors(25)
+    assert time.perf_counter() - start < 30
