@@ -6,20 +6,17 @@ measured). `read_map` makes one from the FITS files of any of the telescopes. Wh
 not say, it asks for by name; it never guesses.
 """
 
-import difflib
 import re
-import warnings
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import astropy.units as u
 import numpy as np
 from astropy.io import fits
 from astropy.nddata import CCDData, StdDevUncertainty
-from astropy.utils.exceptions import AstropyUserWarning
-from astropy.wcs import WCS, FITSFixedWarning, WcsError
+from astropy.wcs import WCS
+
+from helpers import fitsfile
 
 JWST_FWHM = {
     name: fwhm * u.arcsec
@@ -35,12 +32,6 @@ JWST_FWHM = {
     }.items()
 }
 """Width (FWHM) of the point spread function in each JWST filter of the survey."""
-
-_WCS_CARD = re.compile(
-    r"(WCSAXES|CTYPE\d|CRVAL\d|CRPIX\d|CDELT\d|CUNIT\d|CROTA\d|CD\d_\d|PC\d_\d|PV\d_\d+"
-    r"|[AB]P?_(ORDER|DMAX|\d_\d)|LONPOLE|LATPOLE|RADE(SYS|CSYS)|EQUINOX)"
-)
-_FILE_CARD = re.compile(r"BUNIT|BSCALE|BZERO|EXTNAME|EXTVER|CHECKSUM|DATASUM|INHERIT")
 
 
 def read_map(
@@ -89,19 +80,23 @@ def read_map(
         If the file is no FITS file or damaged, holds no such map, or leaves something open
         that must be asked for.
     """
-    path = _existing(path)
-    with _opened(path) as hdus:
+    path = fitsfile.existing(path)
+    with fitsfile.opened(path) as hdus:
         return _map(hdus, path, hdu, error, unit, wcs, plane)
 
 
 def read_maps(path: str | Path) -> dict[str, CCDData]:
     """Read all the maps of a file made by `write_maps`, by name and in the file's order."""
-    path = _existing(path)
-    with _opened(path) as hdus:
-        names = [name for name in _names(hdus) if name and not name.upper().endswith("_ERR")]
+    path = fitsfile.existing(path)
+    with fitsfile.opened(path) as hdus:
+        names = [
+            name
+            for name in fitsfile.image_names(hdus)
+            if name and not name.upper().endswith("_ERR")
+        ]
         if not names:
             raise ValueError(f"{path.name} holds no named maps; read it with read_map instead.")
-        return {name: _map(hdus, path, name, None, None, None, None) for name in names}
+        return {name: _map(hdus, path, name) for name in names}
 
 
 def write_maps(path: str | Path, maps: Mapping[str, CCDData], *, overwrite: bool = False) -> None:
@@ -123,7 +118,7 @@ def write_maps(path: str | Path, maps: Mapping[str, CCDData], *, overwrite: bool
     for name, image in maps.items():
         hdus.append(_image_hdu(name, image.data, image))
         if image.uncertainty is not None:
-            hdus.append(_image_hdu(f"{name}_ERR", image.uncertainty.array, image))
+            hdus.append(_image_hdu(f"{name}_ERR", errors(image), image))
     hdus.writeto(path, overwrite=overwrite)
 
 
@@ -140,10 +135,21 @@ def signal_to_noise(image: CCDData) -> np.ndarray:
             f"{_label(image)} has no errors, so it has no signal-to-noise ratio. "
             "Read it with read_map(..., error=<HDU or file of the 1-sigma error>)."
         )
-    ratio = np.full(image.shape, np.nan)
-    good = ~image.mask
-    ratio[good] = image.data[good] / image.uncertainty.array[good]
-    return ratio
+    good = valid(image)
+    return np.divide(image.data, errors(image), out=np.full(image.shape, np.nan), where=good)
+
+
+def valid(image: CCDData) -> np.ndarray:
+    """True where the map holds a measurement."""
+    finite = np.isfinite(image.data)
+    return finite if image.mask is None else finite & ~image.mask
+
+
+def errors(image: CCDData) -> np.ndarray | None:
+    """The 1-sigma errors of a map in its unit, or None."""
+    if image.uncertainty is None:
+        return None
+    return image.uncertainty.represent_as(StdDevUncertainty).array
 
 
 def fwhm(image: CCDData) -> u.Quantity:
@@ -194,13 +200,13 @@ def read_cube(
     velocity : Quantity
         Of each channel (km/s).
     """
-    path = _existing(path)
-    with _opened(path) as hdus:
-        header = hdus[_choose(hdus, None, path)].header
+    path = fitsfile.existing(path)
+    with fitsfile.opened(path) as hdus:
+        header = hdus[fitsfile.choose_hdu(hdus, None, path)].header
         count = header.get("NAXIS3", 0)
         if header["NAXIS"] != 3 or str(header.get("CTYPE3", ""))[:4] not in ("VRAD", "VELO"):
             raise ValueError(f"{path.name} is no cube with a third axis in velocity (VRAD).")
-        channels = [_map(hdus, path, None, None, unit, None, plane) for plane in range(count)]
+        channels = [_map(hdus, path, None, unit=unit, plane=plane) for plane in range(count)]
     step = header.get("CDELT3", header.get("CD3_3"))
     velocity = header["CRVAL3"] + (np.arange(count) + 1 - header["CRPIX3"]) * step
     return channels, (velocity * u.Unit(header.get("CUNIT3", "m/s"))).to(u.km / u.s)
@@ -251,8 +257,8 @@ def cube_moments(
     }
     first = channels[0]
     return {
-        name: make_map(values, unit, first.wcs, error=errors, meta=first.meta)
-        for name, (values, errors, unit) in made.items()
+        name: make_map(values, unit, first.wcs, error=error, meta=first.meta)
+        for name, (values, error, unit) in made.items()
     }
 
 
@@ -270,225 +276,40 @@ def make_map(
     if error is not None:
         mask |= ~(error > 0)
         uncertainty = StdDevUncertainty(error)
-    meta = fits.Header() if meta is None else meta.copy()
+    meta = meta.copy() if isinstance(meta, fits.Header) else fits.Header(dict(meta or {}))
     return CCDData(values, unit=unit, uncertainty=uncertainty, mask=mask, wcs=wcs, meta=meta)
 
 
-# What follows reads FITS files of many makers. Every refusal is one sentence that says what was
-# found and what to do.
-
-
-def _existing(path: str | Path) -> Path:
-    path = Path(path)
-    if path.is_file():
-        return path
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {path.parent}, so no file {path.name} in it.")
-    others = sorted(each.name for each in path.parent.iterdir())
-    near = difflib.get_close_matches(path.name, others, n=3, cutoff=0.5) or others[:5]
-    raise FileNotFoundError(
-        f"There is no file {path.name} in {path.parent}. "
-        + (f"There is: {', '.join(near)}." if near else "That folder is empty.")
-    )
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[fits.HDUList]:
-    if path.stat().st_size == 0:
-        raise ValueError(f"{path.name} is empty (0 bytes): download it again.")
-    with path.open("rb") as file:
-        start = file.read(200).lstrip().lower()
-    if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
-        raise ValueError(
-            f"{path.name} is a web page, not a FITS file: the archive answered with a message. "
-            "Open it in a browser to read it, then download the file again."
-        )
-    try:
-        with warnings.catch_warnings():
-            # astropy only warns of a file that is too short, and fails later, unclearly.
-            warnings.filterwarnings("error", ".*truncated", AstropyUserWarning)
-            with fits.open(path) as hdus:
-                yield hdus
-    except (OSError, EOFError, TypeError, zlib.error, AstropyUserWarning) as fault:
-        raise ValueError(
-            f"{path.name} ({path.stat().st_size:,} bytes) is damaged, cut short or not a FITS "
-            f"file: download it again. (astropy: {fault})"
-        ) from fault
-
-
-def _names(hdus: fits.HDUList) -> list[str]:
-    """Names of the HDUs that hold an image; an unnamed one has the name ``""``."""
-    return [str(hdu.header.get("EXTNAME", "")) for hdu in hdus if _is_image(hdu)]
-
-
-def _is_image(hdu) -> bool:
-    return bool(hdu.is_image) and hdu.header["NAXIS"] >= 2
-
-
-def _choose(hdus: fits.HDUList, hdu: str | int | None, path: Path) -> int:
-    """Index of the HDU that holds the map."""
-    images = [index for index, each in enumerate(hdus) if _is_image(each)]
-    names = {index: str(hdus[index].header.get("EXTNAME", "")).upper() for index in images}
-    listed = ", ".join(names[index] or f"{index} (unnamed)" for index in images) or "none"
-    if hdu is not None:
-        wanted = [i for i in images if i == hdu or (names[i] and names[i] == str(hdu).upper())]
-        if wanted:
-            return wanted[0]
-        raise ValueError(f"{path.name} has no image HDU {hdu!r}. It has: {listed}.")
-    if "SCI" in names.values():
-        return next(i for i in images if names[i] == "SCI")
-    maps = [i for i in images if not names[i].endswith("ERR")]
-    if len(maps) == 1:
-        return maps[0]
-    if not maps:
-        raise ValueError(f"{path.name} holds no map (its images: {listed}).")
-    raise ValueError(f"{path.name} holds several maps: say which with hdu=, one of: {listed}.")
-
-
-def _map(hdus, path, hdu, error, unit, wcs, plane) -> CCDData:
-    index = _choose(hdus, hdu, path)
-    name = str(hdus[index].header.get("EXTNAME", ""))
+def _map(hdus, path, hdu, error=None, unit=None, wcs=None, plane=None) -> CCDData:
+    index = fitsfile.choose_hdu(hdus, hdu, path)
+    name = fitsfile.hdu_name(hdus[index])
     what = f"{path.name}[{name}]" if name else path.name
     header = hdus[index].header
-    values = _plane(hdus[index], plane, what)
-    sky, swapped = _sky(header, what) if wcs is None else (wcs, False)
-    if not sky.has_celestial or sky.naxis != 2:
-        raise ValueError(f"The wcs= given for {what} has no two celestial axes.")
+    values = fitsfile.plane_of(hdus[index], plane, what)
+    sky, swapped = fitsfile.celestial_wcs(header, what) if wcs is None else (wcs.deepcopy(), False)
     values = values.T if swapped else values
     if not np.isfinite(values).any():
         raise ValueError(f"{what} has not one finite value: there is nothing to see in it.")
-    unit = _unit(header.get("BUNIT"), unit, what)
-    errors = _errors(hdus, index, path, error, unit, plane)
-    if errors is not None:
-        errors = errors.T if swapped else errors
-        if errors.shape != values.shape:
-            raise ValueError(
-                f"{what} has {values.shape} pixels and its error map {errors.shape}: they do not "
-                "belong together. Name the right one with error=."
-            )
+    if sky.naxis != 2 or not sky.has_celestial:
+        raise ValueError(f"The wcs= given for {what} must have two axes, both celestial.")
     if sky.array_shape not in (None, values.shape):
         raise ValueError(
             f"{what} has {values.shape} rows and columns, the wcs= given {sky.array_shape}: "
-            "it belongs to another map, or the axes are swapped."
+            "it belongs to another map, or its axes are swapped."
         )
     sky.array_shape = values.shape
-    meta = _meta(hdus, index)
-    meta["MAPFILE"] = path.name
-    return make_map(values, unit, sky, error=errors, meta=meta)
-
-
-def _plane(hdu, plane: int | None, what: str) -> np.ndarray:
-    values = hdu.data
-    while values.ndim > 2 and values.shape[0] == 1:  # the empty Stokes axis of radio maps
-        values = values[0]
-    if values.ndim == 3:
-        if plane is None:
+    unit = fitsfile.unit_of(header, unit, what)
+    sigma = fitsfile.errors_of(hdus, index, path, error, unit, plane)
+    if sigma is not None:
+        sigma = sigma.T if swapped else sigma
+        if sigma.shape != values.shape:
             raise ValueError(
-                f"{what} is a cube of {len(values)} planes: say which with plane=, from 0 on."
+                f"{what} has {values.shape} rows and columns, its errors {sigma.shape}: they do "
+                "not belong together. Name the right ones with error=."
             )
-        if not 0 <= plane < len(values):
-            raise ValueError(f"{what} has planes 0 to {len(values) - 1}; plane={plane} was asked.")
-        values = values[plane]
-    elif values.ndim != 2:
-        raise ValueError(f"{what} has {values.ndim} axes; a map has two.")
-    elif plane:
-        raise ValueError(f"{what} is a single map, without planes: leave plane={plane} out.")
-    kept = np.float32 if values.dtype.itemsize <= 4 and values.dtype.kind == "f" else np.float64
-    return values.astype(kept)
-
-
-def _sky(header: fits.Header, what: str) -> tuple[WCS, bool]:
-    """The celestial WCS, and whether the file has declination along its first axis."""
-    cards = fits.Header([card for card in header.cards if _WCS_CARD.fullmatch(card.keyword)])
-    if "RADECSYS" in cards:
-        cards.rename_keyword("RADECSYS", "RADESYS")
-    try:
-        with warnings.catch_warnings():
-            # It reports repaired spellings, such as DEG for deg. The repair is what we want.
-            warnings.simplefilter("ignore", FITSFixedWarning)
-            full = WCS(cards)
-        if full.has_celestial:
-            # Longitude always comes first in .celestial, whatever the order in the file.
-            return full.celestial, full.wcs.lat < full.wcs.lng
-    except (WcsError, ValueError) as fault:
-        raise ValueError(
-            f"The sky coordinates in the header of {what} make no sense ({fault}): "
-            "give the right ones with wcs=."
-        ) from fault
-    raise ValueError(f"{what} does not say where it is on the sky (no celestial CTYPE): give wcs=.")
-
-
-def _unit(text: str | None, given: str | u.UnitBase | None, what: str) -> u.UnitBase:
-    if given is not None:
-        text = given
-    elif text is None or not str(text).strip():
-        raise ValueError(f'{what} does not say its unit (no BUNIT): give unit=, e.g. "K km/s".')
-    if isinstance(text, u.UnitBase):
-        return text
-    spelling = re.sub(r"10\s*(?:\*\*|\^)\s*\(?([+-]?\d+)\)?", r"1e\1", str(text).strip())
-    spelling = re.sub(r"\b(spaxel|pixel)s?\b", "pix", spelling, flags=re.IGNORECASE)
-    spelling = re.sub(r"(?<=[A-Za-z])\.(?=[A-Za-z])", " ", spelling)
-    spelling = re.sub(r"\belectrons\b", "electron", spelling, flags=re.IGNORECASE)
-    above, *below = spelling.split("/")
-    if len(below) > 1:  # erg/s/cm2, which the FITS standard does not like
-        spelling = f"{above}/({' '.join(below)})"
-    shouted = {"KM/S": "km/s", "K KM/S": "K km/s", "MJY/SR": "MJy/sr"}
-    try:
-        return u.Unit(shouted.get(spelling, spelling))
-    except (ValueError, TypeError) as fault:
-        raise ValueError(
-            f'The unit {text!r} of {what} cannot be read: give unit=, e.g. "K km/s" or "MJy/sr".'
-        ) from fault
-
-
-def _errors(hdus, index, path, error, unit, plane) -> np.ndarray | None:
-    """The 1-sigma errors of the map at this index, in its unit, or None."""
-    names = {name.upper() for name in _names(hdus)}
-    name = str(hdus[index].header.get("EXTNAME", "")).upper()
-    if error is None:
-        usual = "ERR" if name == "SCI" else f"{name}_ERR"
-        lonely = [each for each in names if each.endswith("_ERR")]
-        error = usual if usual in names else lonely[0] if not name and len(lonely) == 1 else None
-        if error is None and not name:
-            sibling = path.with_name(re.sub(r"_(mom\d|ew|tpeak)(\.fits)", r"_e\1\2", path.name))
-            error = sibling if sibling != path and sibling.is_file() else None
-        if error is None:
-            return None
-    if str(error).upper() in names:
-        source = hdus[_choose(hdus, str(error), path)]
-        return _converted(source, unit, plane, f"{path.name}[{error}]")
-    if not Path(error).is_file():
-        raise ValueError(
-            f"error={str(error)!r} is neither an HDU of {path.name} "
-            f"({', '.join(sorted(names - {''})) or 'it has no named ones'}) nor a file."
-        )
-    with _opened(Path(error)) as others:
-        source = others[_choose(others, None, Path(error))]
-        return _converted(source, unit, plane, Path(error).name)
-
-
-def _converted(hdu, unit: u.UnitBase, plane: int | None, what: str) -> np.ndarray:
-    errors = _plane(hdu, plane, what)
-    if not str(hdu.header.get("BUNIT", "")).strip():
-        return errors
-    own = _unit(hdu.header["BUNIT"], None, what)
-    try:
-        return errors * errors.dtype.type(own.to(unit))
-    except u.UnitConversionError:
-        raise ValueError(
-            f"The errors in {what} are in {own}, the map in {unit}: that is no error of this map."
-        ) from None
-
-
-def _meta(hdus: fits.HDUList, index: int) -> fits.Header:
-    """The map's header and, below it, what the primary header says of the whole file."""
-    meta = hdus[index].header.copy(strip=True)
-    if index:
-        meta.extend(hdus[0].header.copy(strip=True), unique=True)
-    for keyword in {card.keyword for card in meta.cards}:
-        if _WCS_CARD.fullmatch(keyword) or _FILE_CARD.fullmatch(keyword):
-            meta.remove(keyword, remove_all=True)
-    return meta
+    meta = fitsfile.header_without_wcs(hdus, index)
+    meta["MAPFILE"] = path.name
+    return make_map(values, unit, sky, error=sigma, meta=meta)
 
 
 _KEPT = (

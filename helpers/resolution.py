@@ -7,6 +7,7 @@ whole galaxy.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 import astropy.units as u
 import numpy as np
@@ -17,20 +18,18 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 from reproject import reproject_interp
 from scipy import fft
+from scipy.ndimage import gaussian_filter
 from scipy.special import erf
 
 from helpers.galaxies import RESOLUTION, Galaxy, get_galaxy
+from helpers.maps import errors, make_map, valid
 from helpers.maps import fwhm as own_fwhm
-from helpers.maps import make_map
 
 TOLERANCE = 0.05
 """A map this close to the target resolution (as a fraction) counts as being there."""
 
 SAMPLED_ONLY = ("co_ew", "co_tpeak")
 """Maps that must come at the target resolution, because they may not be convolved."""
-
-_PIXEL_NOISE = np.sqrt(1 / (4 * np.pi)) / gaussian_fwhm_to_sigma
-"""FWHM, in pixels, of the Gaussian beam whose noise averages like independent pixels (0.66)."""
 
 
 def match_resolution(
@@ -75,14 +74,15 @@ def match_resolution(
     :math:`k`, it becomes :math:`(b * k)^2 * v`. The square of a Gaussian of dispersion :math:`s`
     is :math:`1 / (4 \pi s^2)` times a unit Gaussian of dispersion :math:`s / \sqrt 2`, so
 
-    .. math:: \sigma_{out}^2 = \frac{s_b^2}{s_b^2 + s_k^2} \; (\hat{k^2} * \sigma^2),
+    .. math:: \sigma_{out}^2 = \frac{s_b^2}{s_b^2 + s_k^2} \; (\hat{k^2} * \sigma^2)
+        = \left(\frac{fwhm}{target}\right)^2 (\hat{k^2} * \sigma^2),
 
-    with :math:`\hat{k^2}` the square of the kernel, scaled to sum 1: exact however the noise
-    varies across the map. Independent pixels are the case :math:`4 \pi s_b^2 = 1` pixel. Beside
-    a hole or an edge the weights that are left, :math:`W = k * valid`, average less noise; the
-    variance is there multiplied by :math:`(\hat{k^2} * valid) / W^2`, exact for independent
-    pixels and too large by up to 1.4 in the error, in the outermost pixels, for a kernel
-    narrower than the beam.
+    with :math:`\hat{k^2}` the square of the kernel scaled to sum 1: exact however the noise
+    varies across the map. For independent pixels the factor is :math:`\sum k^2`, about
+    :math:`1 / (4 \pi s_k^2)` with :math:`s_k` in pixels: far smaller. Beside a hole or an edge
+    the weights that are left, :math:`W = k * valid`, average less noise, and the factor is
+    divided by :math:`W^2 / (\hat{k^2} * valid)`, but never above 1: exact for independent pixels,
+    and for a beam too large by up to a quarter in the outermost pixels (by Monte Carlo).
     """
     _refuse_if_not_linear(image)
     fwhm, target = _angle(fwhm, "fwhm"), _angle(target, "target")
@@ -99,12 +99,13 @@ def match_resolution(
             f"The map has a resolution of {fwhm:.2f}, coarser than the target of {target:.2f}, "
             "and blurring cannot sharpen: choose a coarser target, or leave this map out."
         )
-    if image.mask.all():
-        raise ValueError("Not one pixel of the map is valid, so there is nothing to convolve.")
-    noise_fwhm = fwhm if noise == "beam" else _PIXEL_NOISE * np.sqrt(pixels[0] * pixels[1])
+    _refuse_if_empty(image)
     if fwhm >= target * (1 - TOLERANCE):
         note = f"already at {fwhm:.2f}, within {TOLERANCE:.0%} of {target:.2f}"
-        return _with_cards(image.copy(), fwhm, noise_fwhm, note)
+        same = make_map(
+            image.data.copy(), image.unit, image.wcs, error=errors(image), meta=image.meta
+        )
+        return _with_cards(same, fwhm, fwhm if noise == "beam" else 0 * fwhm, note)
 
     width = np.sqrt(target**2 - fwhm**2)
     in_pixels = (width / pixels).to_value(u.one)
@@ -114,24 +115,27 @@ def match_resolution(
             f"({image.shape[1]} x {image.shape[0]} pixels of {pixels[0]:.2f}): nothing of the map "
             "would be left. Is the target in the right unit?"
         )
-    kernel = Gaussian2DKernel(*(in_pixels * gaussian_fwhm_to_sigma)).array
-    kernel /= kernel.sum()
-    valid = ~image.mask
-    values = _convolved(np.where(valid, image.data, np.nan), kernel)
-    error = None
-    if image.uncertainty is not None:
-        squared = kernel**2 / np.sum(kernel**2)
-        left = _convolved(valid.astype(float), kernel, edge=0.0)
-        left_squared = _convolved(valid.astype(float), squared, edge=0.0)
-        variance = _convolved(np.where(valid, image.uncertainty.array**2, np.nan), squared)
-        factor = (noise_fwhm**2 / (noise_fwhm**2 + width**2)).to_value(u.one)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            factor = np.minimum(factor * left_squared / left**2, 1)
-        error = np.where(valid, np.sqrt(factor * variance), np.nan)
+    sigma = in_pixels * gaussian_fwhm_to_sigma
+    kernel = Gaussian2DKernel(*sigma).array
+    good = valid(image)
+    values = convolve_fft(
+        np.where(good, image.data, np.nan),
+        kernel,
+        boundary="fill",
+        fill_value=np.nan,
+        preserve_nan=True,
+        allow_huge=True,
+        fftn=fft.fftn,
+        ifftn=fft.ifftn,
+    )
+    error = errors(image)
+    if error is not None:
+        ratio = (fwhm / target).to_value(u.one) ** 2 if noise == "beam" else np.sum(kernel**2)
+        error = _blurred_error(np.where(good, error, 0), good, ratio, sigma[::-1])
     made = make_map(
         values.astype(image.data.dtype), image.unit, image.wcs, error=error, meta=image.meta
     )
-    return _with_cards(made, target, np.hypot(noise_fwhm, width), "")
+    return _with_cards(made, target, target if noise == "beam" else width, "")
 
 
 def to_grid(image: CCDData, wcs: WCS, shape: tuple[int, int]) -> CCDData:
@@ -173,6 +177,8 @@ def to_grid(image: CCDData, wcs: WCS, shape: tuple[int, int]) -> CCDData:
     0.82 for a pixel as wide as the FWHM. Without either card the errors are averaged as
     though the noise were the same throughout a pixel, which is an upper limit.
     """
+    _refuse_if_empty(image)
+    _refuse_if_per_nothing(image.unit)
     scales, new_scales = _pixel_scales(image.wcs), _pixel_scales(wcs)
     if wcs.array_shape not in (None, tuple(shape)):
         raise ValueError(
@@ -180,23 +186,19 @@ def to_grid(image: CCDData, wcs: WCS, shape: tuple[int, int]) -> CCDData:
             f"{tuple(shape)}: are rows and columns swapped?"
         )
     resolution = image.meta.get("PSFFWHM", 3600 * image.meta.get("BMAJ", 0)) * u.arcsec
-    finest = np.maximum(scales.min(), resolution / 4)
+    finest = np.maximum(scales.min() / 2, resolution / 4)
     times = int(np.ceil((new_scales.max() / finest).to_value(u.one)))
-    valid = ~image.mask
-    layers = [valid.astype(float), np.where(valid, image.data, 0)]
-    if image.uncertainty is not None:
-        layers.append(np.where(valid, image.uncertainty.array, 0) ** 2)
-    layers = np.stack(layers).astype(float)
-    try:
-        layers = reproject_interp(
-            (layers, image.wcs),
-            _refined(wcs, times),
-            shape_out=(len(layers), shape[0] * times, shape[1] * times),
-            return_footprint=False,
-            roundtrip_coords=False,
-        )
-    except ValueError:
-        layers = np.zeros((len(layers), shape[0] * times, shape[1] * times))
+    good, error = valid(image), errors(image)
+    layers = [good, np.where(good, image.data, 0)]
+    if error is not None:
+        layers.append(np.where(good, error, 0) ** 2)
+    layers = reproject_interp(
+        (np.array(layers, dtype=float), image.wcs),
+        _refined(wcs, times),
+        shape_out=(len(layers), shape[0] * times, shape[1] * times),
+        return_footprint=False,
+        roundtrip_coords=False,
+    )
     layers = np.nan_to_num(layers).reshape(len(layers), shape[0], times, shape[1], times)
     weight, *layers = layers.mean(axis=(2, 4))
     covered = weight >= 0.5
@@ -210,11 +212,10 @@ def to_grid(image: CCDData, wcs: WCS, shape: tuple[int, int]) -> CCDData:
         )
     area = 1.0
     if u.pix in image.unit.bases:
-        area = (np.prod(new_scales) / np.prod(scales)).to_value(u.one)
+        area = np.prod((new_scales / scales).to_value(u.one))
     weight = np.where(covered, weight, np.nan)
     values = area * layers[0] / weight
-    error = None
-    if image.uncertainty is not None:
+    if error is not None:
         correlated = image.meta.get("NOISEFWH", 3600 * image.meta.get("BMAJ", 0)) * u.arcsec
         error = area * np.sqrt(layers[1] / weight)
         if correlated > 0:
@@ -270,7 +271,7 @@ def common_maps(
 
 def _refuse_if_not_linear(image: CCDData) -> None:
     unit = image.unit
-    if isinstance(unit, u.function.FunctionUnitBase):
+    if isinstance(unit, u.function.FunctionUnitBase) or unit.is_equivalent(u.mag):
         why = "a logarithm, and the mean of logarithms is not the logarithm of the mean"
     elif u.beam in unit.bases:
         why = "a flux per beam, and the beam is about to change: convert it to K or MJy/sr first"
@@ -290,6 +291,21 @@ def _refuse_if_not_linear(image: CCDData) -> None:
     )
 
 
+def _refuse_if_empty(image: CCDData) -> None:
+    if not valid(image).any():
+        raise ValueError("Not one pixel of the map is valid: there is nothing to average.")
+
+
+def _refuse_if_per_nothing(unit: u.UnitBase) -> None:
+    """A flux in Jy or electron/s could be meant per pixel; then its unit must say so."""
+    fluxes = (u.Jy, u.erg / u.s / u.cm**2, u.erg / u.s / u.cm**2 / u.AA, u.electron / u.s, u.ct)
+    if any(unit.is_equivalent(flux) for flux in fluxes):
+        raise ValueError(
+            f"A flux in {unit} does not say whether it is per pixel or per solid angle, on which "
+            f'regridding depends: read it with e.g. unit="{unit} / pix".'
+        )
+
+
 def _angle(value: u.Quantity, name: str) -> u.Quantity:
     if not isinstance(value, u.Quantity) or not value.unit.is_equivalent(u.arcsec):
         raise ValueError(
@@ -302,22 +318,25 @@ def _angle(value: u.Quantity, name: str) -> u.Quantity:
     return value
 
 
-def _pixel_scales(wcs: WCS) -> u.Quantity:
+def _pixel_scales(wcs: WCS | None) -> u.Quantity:
     """Width and height of a pixel (arcsec)."""
+    if wcs is None or not wcs.has_celestial:
+        raise ValueError(
+            "The map does not know where it is on the sky: read it with read_map(..., wcs=...)."
+        )
     return (proj_plane_pixel_scales(wcs) * u.deg).to(u.arcsec)
 
 
-def _convolved(values: np.ndarray, kernel: np.ndarray, edge: float = np.nan) -> np.ndarray:
-    return convolve_fft(
-        values,
-        kernel,
-        boundary="fill",
-        fill_value=edge,
-        preserve_nan=True,
-        allow_huge=True,
-        fftn=fft.fftn,
-        ifftn=fft.ifftn,
-    )
+def _blurred_error(error: np.ndarray, good: np.ndarray, ratio: float, sigma) -> np.ndarray:
+    """The errors of `match_resolution`; ratio is the one of dispersions in its formula."""
+    blur = partial(gaussian_filter, mode="constant", truncate=5)
+    left = blur(good.astype(float), sigma)
+    left_squared = blur(good.astype(float), sigma / np.sqrt(2))
+    variance = blur(error.astype(float) ** 2, sigma / np.sqrt(2))
+    blurred = np.full(good.shape, np.nan)
+    factor = np.minimum(ratio * left_squared[good] / left[good] ** 2, 1)
+    blurred[good] = np.sqrt(factor * variance[good] / left_squared[good])
+    return blurred
 
 
 def _with_cards(image: CCDData, resolution, correlated, note: str) -> CCDData:
