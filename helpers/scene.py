@@ -45,7 +45,7 @@ ATTENUATION = {
 STARLIGHT = {
     "F200W": 1.0,
     "F300M": 0.47,
-    "F335M": 0.38,
+    "F335M": 0.39,
     "F360M": 0.33,
     "F770W": 0.13,
     "F1000W": 0.08,
@@ -120,6 +120,8 @@ class Portrait:
     start: float
     width: float
     contrast: float
+    between: float
+    """Gas between the arms, as `contrast` is that of the arms."""
     bar: tuple[float, float] | None
     """Semi-major axis, and its angle in the disc (degrees)."""
     ring: float
@@ -148,22 +150,22 @@ class Portrait:
 
 PORTRAITS = {
     "NGC 628": Portrait(
-        disc=3.0, stars=4.0, bulge=(30.0, 0.35), arms=2, pitch=17.0, phase=40.0, start=0.8,
-        width=0.42, contrast=4.0, bar=None, ring=0.0, starburst=0.0, nucleus=0.0, cone=0.0,
-        metals=(8.62, -0.017), rotation=(190.0, 0.9), gas=1.0, molecular=1.0, regions=2200,
-        ionised=1.0, tilt=1.0,
+        disc=3.0, stars=4.0, bulge=(60.0, 0.45), arms=2, pitch=17.0, phase=40.0, start=0.8,
+        width=0.42, contrast=4.0, between=0.9, bar=None, ring=0.0, starburst=0.0, nucleus=0.0,
+        cone=0.0, metals=(8.62, -0.017), rotation=(190.0, 0.9), gas=1.0, molecular=1.4,
+        regions=2200, ionised=1.0, tilt=1.15,
     ),
     "NGC 1365": Portrait(
         disc=6.5, stars=4.5, bulge=(220.0, 0.55), arms=2, pitch=32.0, phase=-102.0, start=12.0,
-        width=0.9, contrast=6.0, bar=(12.6, -102.0), ring=0.85, starburst=30.0, nucleus=1.0,
-        cone=130.0, metals=(8.68, -0.010), rotation=(290.0, 0.8), gas=1.0, molecular=1.0,
-        regions=3600, ionised=1.0, tilt=1.0,
+        width=0.9, contrast=6.0, between=1.6, bar=(12.6, -102.0), ring=0.85, starburst=30.0,
+        nucleus=1.0, cone=130.0, metals=(8.68, -0.010), rotation=(290.0, 0.8), gas=1.0,
+        molecular=1.6, regions=3600, ionised=1.0, tilt=1.2,
     ),
     "NGC 7496": Portrait(
         disc=2.6, stars=3.0, bulge=(60.0, 0.30), arms=2, pitch=27.0, phase=-52.0, start=2.9,
-        width=0.5, contrast=5.0, bar=(3.2, -52.0), ring=0.40, starburst=20.0, nucleus=0.6,
-        cone=60.0, metals=(8.58, -0.020), rotation=(150.0, 0.5), gas=1.0, molecular=1.0,
-        regions=1100, ionised=1.0, tilt=1.0,
+        width=0.5, contrast=5.0, between=1.5, bar=(3.2, -52.0), ring=0.40, starburst=20.0,
+        nucleus=0.6, cone=60.0, metals=(8.58, -0.020), rotation=(150.0, 0.5), gas=1.0,
+        molecular=1.6, regions=1100, ionised=1.0, tilt=1.2,
     ),
 }  # fmt: skip
 
@@ -209,7 +211,7 @@ def emission(
     #         [SII]  [NII]  [OI]  [OIII]/Hb  11.3/7.7  3.3/11.3  R_PAH
     means = {
         "HII": (-0.72, -0.47, -1.80, -0.55, 0.0, -1.18, 1.5),
-        "DIFFUSE": (-0.32, -0.24, -1.22, -0.25, 0.0, -1.36, 3.6),
+        "DIFFUSE": (-0.32, -0.24, -1.18, -0.25, 0.0, -1.36, 4.3),
         "AGN": (-0.22, 0.02, -0.90, 0.85, 0.02, -1.50, 1.2),
         "STARBURST": (-0.62, -0.28, -1.60, -0.50, 0.0, -1.22, 1.9),
         "OLD": (-0.08, 0.08, -0.88, 0.25, 0.10, -1.50, 3.0),
@@ -217,12 +219,12 @@ def emission(
     sii, nii, oi, oiii, offset, ratio33, r_pah = means[component]
     metals = metals - 8.55
     sii = sii + shape
-    nii = nii + 0.75 * shape + 0.9 * metals + 0.035 * scatter.nitrogen
-    oi = oi + 1.3 * shape + 0.07 * scatter.oxygen
+    nii = nii + 0.75 * shape + 0.9 * metals + 0.05 * scatter.nitrogen
+    oi = oi + 1.3 * shape + 0.11 * scatter.oxygen + 0.07 * scatter.nitrogen
     oiii = oiii - 2.0 * metals + 0.12 * scatter.nitrogen + 0.2 * shape
     if host and component == "DIFFUSE":
         offset = offset + 0.041
-    band_ratio = 0.10 + offset + slope * (sii + 0.45) + 0.012 * scatter.pah
+    band_ratio = 0.10 + offset + slope * (sii + 0.45) + 0.034 * scatter.pah
     pah113 = pah77 * _ten(band_ratio)
     pah33 = pah113 * _ten(ratio33 - 0.25 * shape + 0.04 * scatter.oxygen)
     f2100w = (pah77 + pah113) / (r_pah * _ten(0.06 * scatter.hot + 0.15 * shape))
@@ -424,7 +426,7 @@ def _layout(galaxy, universe, model, place, n, kpc) -> SimpleNamespace:
         out.lanes = out.lanes * (0.55 + 0.9 * np.exp(-np.abs(x) / 0.25)) + 0.9 * ends
         out.bar = np.exp(-0.5 * ((np.abs(x) / 0.62) ** 3 + np.abs(y / 0.17) ** 2))
         inside = 1 / (1 + np.exp((np.hypot(x, 1.5 * y) - 0.85) / 0.08))
-        out.desert = 1 - 0.72 * inside
+        out.desert = 1 - 0.5 * inside
     # feathers: noise on a grid of (log radius, angle) that is wound up like the arms, but tighter
     size = 512
     noise = turbulence(rng, size, 60, 2.6)
@@ -456,11 +458,11 @@ def _medium(galaxy, universe, model, place, layout, n, kpc) -> SimpleNamespace:
     web = np.exp(-np.abs(turbulence(rng, n, 0.5 / kpc, 3.2)) / 0.16)
     web *= np.exp(0.7 * turbulence(rng, n, 0.8 / kpc, 2.8))
     base = layout.disc * layout.desert
-    smooth_gas = base * (0.9 + model.contrast * layout.arms)
+    smooth_gas = base * (model.between + model.contrast * layout.arms)
     if model.bar:
         smooth_gas = smooth_gas + model.contrast * 1.3 * layout.lanes * layout.disc
     if model.ring:
-        smooth_gas = smooth_gas + 9.0 * layout.ring
+        smooth_gas = smooth_gas + 6.0 * layout.ring
     if model.ring == 0:
         smooth_gas = smooth_gas * (1 - 0.65 * np.exp(-0.5 * (place.r / 0.45) ** 2))
     gas = smooth_gas * np.exp(0.65 * turb - 0.21 + 0.38 * layout.feathers - 0.07)
@@ -565,20 +567,20 @@ def _shine(galaxy, universe, model, place, layout, medium, n, kpc, pixel) -> Sce
 
     ha, halo, region_shape = _regions(rng, medium, n, kpc)
     texture = np.exp(0.55 * medium.turb)
-    ionised = 25.0 * model.ionised
+    ionised = 120.0 * model.ionised
     hii = ionised * ha * texture
     # photons that leak from the regions ionise the gas around them, out to a kpc
     leak = 0.55 * smooth(ha, 0.35 / kpc) + 0.45 * smooth(ha, 0.9 / kpc)
-    diffuse = ionised * (0.62 * leak + 3.0 * layout.disc) * np.exp(0.45 * wander)
+    diffuse = ionised * (0.30 * leak + 6.0 * layout.disc * layout.desert) * np.exp(0.45 * wander)
     diffuse = np.clip(diffuse, 1.0, None)
     mean_diffuse = np.median(diffuse)
     old = 130.0 * stars
 
     field_strength = 0.55 + 0.45 * (diffuse / mean_diffuse) ** 0.5
     pah_diffuse = 1.7 * model.gas * medium.dust**0.85 * field_strength
-    pah_hii = 8e-5 * ionised * halo * texture**0.5 * (medium.dust + 0.5) ** 0.3
+    pah_hii = 7.0e-3 * model.ionised * halo * texture**0.5 * (medium.dust + 0.5) ** 0.3
     burst = model.starburst * layout.ring
-    burst_ha = 1500.0 * burst * texture
+    burst_ha = 9000.0 * burst * texture
     burst_pah = 1.3 * burst
     cone = _cone(model, place, kpc) * np.exp(0.5 * wander) if host else np.zeros_like(hii)
 
@@ -594,7 +596,7 @@ def _shine(galaxy, universe, model, place, layout, medium, n, kpc, pixel) -> Sce
     parts = {
         "HII": (hii, pah_hii),
         "DIFFUSE": (diffuse, pah_diffuse),
-        "AGN": (cone, cone * 0.0003),
+        "AGN": (cone, cone * 0.0010),
         "STARBURST": (burst_ha, burst_pah),
         "OLD": (old, 0.03 * stars),
     }
@@ -629,10 +631,10 @@ def _cone(model, place, kpc):
     """Ha of the gas that the active nucleus ionises: two cones, the nearer one brighter."""
     angle = place.position_angle - np.deg2rad(model.cone)
     angle = np.abs((angle + np.pi) % (2 * np.pi) - np.pi)
-    near = np.exp(-((angle / 0.55) ** 4))
-    far = 0.4 * np.exp(-(((np.pi - angle) / 0.55) ** 4))
+    near = np.exp(-((angle / 0.45) ** 4))
+    far = 0.4 * np.exp(-(((np.pi - angle) / 0.45) ** 4))
     radial = np.exp(-place.sky / 0.7) + 6 * np.exp(-place.sky / 0.15)
-    return (6e4 * model.nucleus * (near + far + 0.15) * radial).astype(np.float32)
+    return (3e4 * model.nucleus * (near + far + 0.02) * radial).astype(np.float32)
 
 
 def _motion(galaxy, model, place, layout, medium, rng, n, kpc):

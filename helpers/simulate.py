@@ -10,9 +10,8 @@ Modelling choices that a reader of the maps should know:
 
 * Pixels are coarser than the archives' (JWST 0.031-0.11 arcsec, MUSE 0.2 arcsec); ``pixels``
   takes the real sizes.
-* Noise is as smooth as the image: white noise convolved with the map's own PSF. That is so for
-  an interferometer, nearly so for MUSE maps convolved to a common PSF, and a simplification for
-  JWST, where drizzling correlates neighbours.
+* Noise is independent from pixel to pixel in MUSE and JWST maps (a simplification: drizzling and
+  the common PSF of a mosaic correlate neighbours) and correlated like the beam in ALMA maps.
 * The error maps are the true standard deviation of a pixel. The scatter of about 0.025 dex around
   the relation of PAH 11.3/7.7 with [SII]/Ha is mostly intrinsic (`scene.emission`).
 """
@@ -73,8 +72,8 @@ JWST_OFFSET = {
 """Background left over, or taken off too much, MJy/sr (the sky beyond the galaxy is never seen)."""
 
 MUSE_NOISE = {
-    "HB4861": 34.0, "OIII5006": 32.0, "OI6300": 42.0, "HA6562": 30.0,
-    "NII6583": 30.0, "SII6716": 30.0, "SII6730": 30.0,
+    "HB4861": 40.0, "OIII5006": 38.0, "OI6300": 34.0, "HA6562": 34.0,
+    "NII6583": 34.0, "SII6716": 32.0, "SII6730": 32.0,
 }  # fmt: skip
 """Of the darkest sky in a spaxel of 0.4 arcsec, 1e-20 erg/s/cm2."""
 
@@ -109,17 +108,17 @@ def _mosaic(columns, side):
 
 SKIES = {
     "NGC 628": _Sky(
-        _mosaic([(82, (-77, -24, 29)), (27, (-83, -29, 24, 78)), (-28, (-78, -25, 28, 83)),
-                 (-83, (-84, -30, 23, 77))], 58.0),
-        8.0, -6.0, 2.5, 62.5, 0.085, 1.0, 24,
+        _mosaic([(82, (-77, -24, 29)), (27, (-81, -29, 21, 71)), (-28, (-70, -20, 30, 80)),
+                 (-83, (-84, -30, 23, 77))], 56.4),
+        8.0, -6.0, 2.5, 62.5, 0.080, 1.0, 24,
     ),
     "NGC 1365": _Sky(
-        _mosaic([(86, (-86, -29, 28)), (29, (-88, -31, 26, 83)), (-29, (-84, -27, 30, 88)),
-                 (-86, (-30, 27, 86))], 61.0),
-        -7.0, 9.0, 5.0, 340.0, 0.055, 1.0, 30,
+        _mosaic([(86, (-86, -26, 34)), (29, (-88, -31, 26, 83)), (-29, (-84, -27, 30, 88)),
+                 (-86, (-36, 25, 86))], 61.6),
+        -7.0, 9.0, 5.0, 340.0, 0.024, 0.7, 30,
     ),
     "NGC 7496": _Sky(
-        _mosaic([(27, (-33, 20)), (-27, (-20, 33))], 56.0), 5.0, -8.0, 5.0, 200.0, 0.050, 1.0, 9,
+        _mosaic([(27, (-33, 20)), (-27, (-20, 33))], 53.9), 5.0, -8.0, 5.0, 200.0, 0.022, 0.75, 9,
     ),
 }  # fmt: skip
 
@@ -163,15 +162,6 @@ def _observe(image: np.ndarray, pixel: float, fwhm: float, to_pixel: float, to_n
     if fwhm > 0.4 * pixel:  # else the pixel hides the PSF
         image = backward(forward(image) * gaussian(n, fwhm / pixel), n)
     return _rebin(image, pixel, to_pixel, to_n)
-
-
-def _noise(rng: np.random.Generator, n: int, fwhm: float) -> np.ndarray:
-    """Unit noise, correlated like a beam of that FWHM (pixels)."""
-    white = rng.standard_normal((n, n), dtype=np.float32)
-    if fwhm < 0.4:
-        return white
-    beam = gaussian(n, fwhm)
-    return backward(forward(white) * (beam / _norm(n, fwhm)), n)
 
 
 def _norm(n: int, fwhm: float) -> np.float32:
@@ -282,7 +272,7 @@ def _jwst(galaxy: Galaxy, view: Scene, universe: Universe, pixel: float, random_
         dark = JWST_NOISE[band]
         photons = 0.02 * dark * np.clip(image, 0, None)
         error = np.sqrt(dark**2 + photons).astype(np.float32)
-        image += error * _noise(rng, n, fwhm / pixel)
+        image += error * rng.standard_normal((n, n), dtype=np.float32)
         full = 1500.0 if band in BANDS[:4] else 900.0
         image[(image > full) | ~seen] = np.nan
         error[np.isnan(image)] = np.nan
@@ -333,7 +323,7 @@ def _muse(galaxy: Galaxy, view: Scene, universe: Universe, pixel: float, random_
         error = depth * np.sqrt(
             dark**2 * (1 + 0.12 * starlight) + 0.35 * size**2 * np.clip(image, 0, None)
         )
-        image += error * _noise(rng, n, fwhm / pixel)
+        image += error * rng.standard_normal((n, n), dtype=np.float32)
         image[~seen] = error[~seen] = np.nan
         first[line] = image, error
         yield f"{line}_FLUX", wcs, image, error.astype(np.float32), MUSE_UNIT
@@ -349,7 +339,7 @@ def _muse(galaxy: Galaxy, view: Scene, universe: Universe, pixel: float, random_
     for i, (name, image) in enumerate((("VEL", velocity), ("SIGMA", sigma))):
         rng = _random(universe, galaxy, random_state, 5, i)
         error = np.clip(sigma / signal, 0.3, 200).astype(np.float32)
-        image = image + error * _noise(rng, n, fwhm / pixel)
+        image = image + error * rng.standard_normal((n, n), dtype=np.float32)
         image[~seen] = error[~seen] = np.nan
         yield f"HA6562_{name}", wcs, image, error, "km / s"
 
@@ -556,13 +546,15 @@ def _header(galaxy: Galaxy, wcs, unit: str, **cards) -> fits.Header:
     return header
 
 
-def _packed(image: np.ndarray, header: fits.Header, name: str, step: float) -> fits.CompImageHDU:
+def _packed(
+    image: np.ndarray, header: fits.Header, name: str, step: float, compression: str = "RICE_1"
+) -> fits.CompImageHDU:
     """A tile-compressed image whose values are kept to a given step."""
     return fits.CompImageHDU(
         image.astype(np.float32),
         header,
         name=name,
-        compression_type="RICE_1",
+        compression_type=compression,
         tile_shape=(min(64, image.shape[0]), image.shape[1]),
         quantize_level=-step,
         quantize_method=1,
@@ -630,7 +622,7 @@ def simulate(
         hdus = [
             fits.PrimaryHDU(),
             _packed(image, header, "SCI", step),
-            _packed(error, header, "ERR", step / 8),
+            _packed(error, header, "ERR", step / 4),
         ]
         written.append(_write(own / name, hdus))
 
@@ -643,7 +635,7 @@ def simulate(
         # a velocity's error spans three decades, a flux's does not
         step = 0.25 if unit == "km / s" else _step(error, 1 / 4)
         hdus.append(_packed(image, header, name, step))
-        hdus.append(_packed(error, header, f"{name}_ERR", step if unit == "km / s" else step / 8))
+        hdus.append(_packed(error, header, f"{name}_ERR", step if unit == "km / s" else step / 4))
     written.append(_write(own / f"{galaxy.key.upper()}_MAPS_copt_{fwhm:.2f}asec.fits", hdus))
 
     for part, beam, unit, wcs, image in _alma(galaxy, view, universe, pixels["alma"], random_state):
@@ -659,7 +651,9 @@ def simulate(
         finest["K km/s"] = finest["K"] * sky.channel
         step = finest[unit] / (4 if part.split("_")[-1] in ("emom0", "etpeak") else 1)
         name = f"{galaxy.key}_12m+7m+tp_co21_{part}.fits"
-        written.append(_write(own / name, [fits.PrimaryHDU(), _packed(image, header, "", step)]))
+        written.append(
+            _write(own / name, [fits.PrimaryHDU(), _packed(image, header, "", step, "GZIP_2")])
+        )
     return written
 
 
