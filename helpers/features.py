@@ -14,11 +14,14 @@ import astropy.constants as const
 import astropy.units as u
 import numpy as np
 import pandas as pd
-from astropy.nddata import CCDData, StdDevUncertainty
+from astropy.nddata import CCDData
 from astropy.table import QTable, Table
 from astropy.wcs.utils import proj_plane_pixel_area
 
+from helpers import survey
 from helpers.galaxies import Galaxy, get_galaxy
+from helpers.maps import errors, valid
+from helpers.survey import CO_MAPS, COMMON_MAPS, JWST_BANDS, MUSE_LINES
 
 DETECTED, UPPER_LIMIT, MISSING = 0, 1, 2
 """The flags. An upper limit's value is the limit; a missing value is NaN."""
@@ -56,11 +59,6 @@ SUMS: dict[str, dict[str, float]] = {
 }
 """Weighted sums of maps that features are made of; any map alone is such a sum too."""
 
-CO = ("co_mom0", "co_ew")
-LINES = ("HB4861", "OIII5006", "OI6300", "HA6562", "NII6583", "SII6716", "SII6730")
-BANDS = ("F200W", "F300M", "F335M", "F360M", "F770W", "F1000W", "F1130W", "F2100W")
-_UNUSED = ("co_tpeak",)
-
 _LINE_FLUX = u.erg / u.s / u.cm**2
 _BAND = u.MJy / u.sr
 _WAVELENGTH = {"pah77": 7.7 * u.um, "F2100W": 21 * u.um}  # to make a flux of a band's brightness
@@ -79,6 +77,8 @@ class Feature:
     unit: u.UnitBase = u.dimensionless_unscaled
     log: bool = True
     """Whether its logarithm enters scikit-learn."""
+    seen_in: str | None = None
+    """The map whose S/N says whether it is detected, where that is not its own."""
 
     @property
     def powers(self) -> dict[str, float]:
@@ -97,13 +97,15 @@ class Feature:
     @property
     def telescope(self) -> str:
         """Who has seen them."""
-        telescopes = {"ALMA": CO, "MUSE": LINES, "JWST": BANDS}
+        telescopes = {"ALMA": CO_MAPS, "MUSE": MUSE_LINES, "JWST": JWST_BANDS}
         return ", ".join(t for t, maps in telescopes.items() if set(maps) & set(self.inputs))
 
 
 FEATURES: dict[str, Feature] = {
     "co_flux": Feature("CO(2-1)", "co_mom0", "CO(2-1) intensity: molecular gas", u.K * u.km / u.s),
-    "co_width": Feature("CO width", "co_ew", "effective width of CO: motion of gas", u.km / u.s),
+    "co_width": Feature(
+        "CO width", "co_ew", "effective width of CO: motion of gas", u.km / u.s, seen_in="co_mom0"
+    ),
     "ha": Feature("Hα", "ha", "Hα surface brightness, corrected for dust", _SURFACE),
     "ebv": Feature("E(B-V)", "HA6562 / HB4861", "reddening by dust, from Hα/Hβ", u.mag, log=False),
     "oiii_hb": Feature("[OIII]/Hβ", "OIII5006 / HB4861", "ionisation"),
@@ -144,8 +146,8 @@ ADOPTED = (
     "ha_pah77",
 )
 """The course's set: highly correlated on purpose, one of them even redundant
-(f200w_2100w = f200w_770w / f2100w_770w). [OI] and PAH 3.3 stay out: they are faint, and the
-pixels where they are missing would be lost."""
+(f200w_2100w = f200w_770w / f2100w_770w). [OI] stays out because it is faint: a third of the pixels
+would go with it. PAH 3.3 stays out because its starlight is the hardest to take off."""
 
 
 @cache
@@ -185,7 +187,7 @@ def feature_table(
         A galaxy of the course, or with ``maps`` any label. The radius of a galaxy that the
         course does not know is missing (NaN).
     maps : dict of str to CCDData, optional
-        Maps on one grid, with uncertainties, by the names in `CO`, `LINES` and `BANDS`; by
+        Maps on one grid, with uncertainties, by the names in `survey.COMMON_MAPS`; by
         default the course's maps of that galaxy. Any may be absent: what needs them is
         missing, and ``meta["absent"]`` says so.
     co : {"detected", "all"}
@@ -200,7 +202,8 @@ def feature_table(
         of `FEATURES`: f, f_error (1 sigma, first order) and f_flag (`DETECTED`, `UPPER_LIMIT`,
         `MISSING`). A feature is detected where every line or band that it adds up, the
         result, and its denominator have S/N >= snr. Where only the numerator has not, the
-        value is an upper limit made of snr times its error. All else is NaN.
+        value is an upper limit made of snr times its error. All else is NaN. The width of CO
+        is known where its flux is detected.
         ``meta["cuts"]`` tells how many pixels each cut left (see `cut_summary`).
 
     Raises
@@ -215,8 +218,6 @@ def feature_table(
         raise ValueError(f"snr={snr!r} is no signal-to-noise ratio. Give a number above 0, as 3.")
     known, name, key = _identify(galaxy, needed=maps is None)
     if maps is None:
-        from helpers import survey
-
         maps = survey.common_maps(known)
     if co == "detected" and "co_mom0" not in maps:
         raise ValueError(
@@ -245,7 +246,7 @@ def feature_table(
     flux = {m: values[keep] for m, values in flux.items()}
     error = {m: values[keep] for m, values in error.items()}
     for f, feature in FEATURES.items():
-        if not set(feature.inputs) <= set(flux):
+        if not {*feature.inputs, feature.seen_in or feature.inputs[0]} <= set(flux):
             nothing = np.full(x.size, np.nan) * feature.unit
             table[f], table[f"{f}_error"] = nothing, nothing.copy()
             table[f"{f}_flag"] = np.full(x.size, MISSING, dtype=np.int8)
@@ -257,7 +258,7 @@ def feature_table(
             table[f], table[f"{f}_error"] = _reddening(value, relative_error)
         table[f"{f}_flag"] = flag
     table.meta["cuts"] = cuts
-    table.meta["absent"] = [(name, m) for m in (*CO, *LINES, *BANDS) if m not in maps]
+    table.meta["absent"] = [(name, m) for m in COMMON_MAPS if m not in maps]
     return table
 
 
@@ -274,23 +275,23 @@ def _identify(galaxy: str | Galaxy, needed: bool) -> tuple[Galaxy | None, str, s
 
 def _arrays(maps: Mapping[str, CCDData]):
     """Plain arrays of flux and error (NaN where either is unknown), and the lines' unit."""
-    strange = sorted(set(maps) - {*CO, *LINES, *BANDS, *_UNUSED})
+    strange = sorted(set(maps) - set(COMMON_MAPS))
     if strange:
         raise ValueError(
-            f"Unknown map name(s): {', '.join(strange)}. The names are "
-            f"{', '.join((*CO, *LINES, *BANDS))}."
+            f"Unknown map name(s): {', '.join(strange)}. The names are {', '.join(COMMON_MAPS)}."
         )
-    if not set(maps) & {*CO, *LINES, *BANDS}:
-        raise ValueError("No map was given. Give a dictionary of maps by name.")
-    lines = [m for m in LINES if m in maps]
+    if not set(maps) - {"co_tpeak"}:
+        raise ValueError("No map that a feature is made of was given. Give a dictionary of maps.")
+    lines = [m for m in MUSE_LINES if m in maps]
     line_unit = _line_unit(lines[0], maps[lines[0]]) if lines else _LINE_FLUX
     expected = {"co_mom0": FEATURES["co_flux"].unit, "co_ew": FEATURES["co_width"].unit}
-    expected |= dict.fromkeys(LINES, line_unit) | dict.fromkeys(BANDS, _BAND)
+    expected |= dict.fromkeys(MUSE_LINES, line_unit) | dict.fromkeys(JWST_BANDS, _BAND)
     flux, error = {}, {}
     for m, unit in expected.items():
         if m not in maps:
             continue
-        if maps[m].uncertainty is None:
+        sigma = errors(maps[m])
+        if sigma is None:
             raise ValueError(
                 f"Map {m} has no uncertainty, so nothing can be said of its S/N. "
                 "Read it with read_map(..., error=...)."
@@ -302,12 +303,9 @@ def _arrays(maps: Mapping[str, CCDData]):
                 f"Map {m} is in {maps[m].unit}, but {unit} was expected. "
                 "If its header is wrong, read it with read_map(..., unit=...)."
             ) from None
-        sigma = maps[m].uncertainty.represent_as(StdDevUncertainty)
         flux[m] = np.array(maps[m].data, dtype=float) * factor
-        error[m] = np.array(sigma.array, dtype=float) * factor
-        unknown = ~np.isfinite(flux[m]) | ~np.isfinite(error[m]) | ~(error[m] > 0)
-        if maps[m].mask is not None:
-            unknown |= maps[m].mask
+        error[m] = np.array(sigma, dtype=float) * factor
+        unknown = ~valid(maps[m]) | ~np.isfinite(error[m]) | ~(error[m] > 0)
         if unknown.all():
             raise ValueError(
                 f"Map {m} has no pixel with a finite value and an error above 0. "
@@ -365,7 +363,10 @@ def _select(flux, error, name, co, snr):
                 f"Before it there were {cuts[-2][2]}. Check the maps, or loosen the cut."
             )
 
-    for label, names in (("inside the MUSE maps", LINES), ("inside the JWST maps", BANDS)):
+    for label, names in (
+        ("inside the MUSE maps", MUSE_LINES),
+        ("inside the JWST maps", JWST_BANDS),
+    ):
         given = [np.isfinite(flux[m]) for m in names if m in flux]
         if given:
             cut(label, np.any(given, axis=0))
@@ -382,6 +383,8 @@ def _at_least(flux, error, snr):
 
 def _measure(feature: Feature, flux, error, snr):
     """A product of powers of sums: its value, its relative error to first order, and its flag."""
+    if feature.seen_in:  # a width is known where its line is, however uncertain it is
+        return _where_seen(feature, flux, error, snr)
     detected, possible = True, True
     sums = {}
     for s, power in feature.powers.items():
@@ -406,6 +409,13 @@ def _measure(feature: Feature, flux, error, snr):
         for m, w in _weights(s).items():
             slopes[m] = slopes.get(m, 0.0) + power * w / sums[s]
     return value, np.sqrt(sum((slope * error[m]) ** 2 for m, slope in slopes.items())), flag
+
+
+def _where_seen(feature: Feature, flux, error, snr):
+    value, sigma = flux[feature.recipe], error[feature.recipe]
+    seen = _at_least(flux[feature.seen_in], error[feature.seen_in], snr) & (value > 0)
+    value = np.where(seen, value, np.nan)
+    return value, sigma / value, np.where(seen, DETECTED, MISSING).astype(np.int8)
 
 
 def _weights(name: str) -> dict[str, float]:

@@ -11,11 +11,8 @@ from astropy.table import vstack
 from helpers import features
 from helpers.features import (
     ADOPTED,
-    BANDS,
-    CO,
     DETECTED,
     FEATURES,
-    LINES,
     MISSING,
     UPPER_LIMIT,
     cut_summary,
@@ -25,10 +22,11 @@ from helpers.features import (
     learning_frame,
 )
 from helpers.galaxies import get_galaxy
+from helpers.survey import JWST_BANDS, MUSE_LINES
 
 LINE_UNIT = 1e-20 * u.erg / u.s / u.cm**2 / u.pix
 UNITS = {"co_mom0": u.K * u.km / u.s, "co_ew": u.km / u.s}
-UNITS |= dict.fromkeys(LINES, LINE_UNIT) | dict.fromkeys(BANDS, u.MJy / u.sr)
+UNITS |= dict.fromkeys(MUSE_LINES, LINE_UNIT) | dict.fromkeys(JWST_BANDS, u.MJy / u.sr)
 FLUX = {
     "co_mom0": 20.0,
     "co_ew": 12.0,
@@ -138,6 +136,7 @@ def test_errors_agree_with_monte_carlo(feature):
     """Scatter of noisy repetitions against the error that the table states, at S/N of 40."""
     shape = (80, 80)
     inputs = [m for m in FLUX if m in FEATURES[feature].inputs]
+    inputs += [FEATURES[feature].seen_in] if FEATURES[feature].seen_in else []
     maps = make_maps(shape, 40.0, inputs, rng=np.random.default_rng(1))
     table = feature_table("NGC 628", maps, co="all")
     assert np.all(table[f"{feature}_flag"] == DETECTED)
@@ -179,6 +178,15 @@ def test_a_sum_counts_as_detected_when_all_its_lines_are():
     assert table["sii_ha"][0] > (500 + 20) / 3500  # never below what was seen
 
 
+def test_the_width_of_co_is_known_where_its_flux_is_detected():
+    """The width's own S/N is no detection: a narrow line may be bright and badly resolved."""
+    mom0, width = np.array([[20.0, 0.5, 20.0]]), np.array([[0.5, 12.0, -1.0]])
+    table = feature_table("NGC 628", make_maps((1, 3), co_mom0=mom0, co_ew=width), co="all")
+    assert list(table["co_width_flag"]) == [DETECTED, MISSING, MISSING]
+    assert list(table["co_flux_flag"]) == [DETECTED, UPPER_LIMIT, DETECTED]
+    assert table["co_width_error"][0] == 12 / 30 * u.km / u.s
+
+
 def test_more_starlight_than_light_is_an_upper_limit():
     table = feature_table("NGC 628", make_maps((1, 1), F770W=[[0.5]], F200W=[[8.0]]))
     assert table["pah77_flag"][0] == UPPER_LIMIT
@@ -198,7 +206,7 @@ def test_cuts_add_up():
     mom0[0] = 0.1
     mom0[1, 0] = np.nan
     maps = make_maps(co_mom0=mom0)
-    for m in LINES:
+    for m in MUSE_LINES:
         maps[m].data[3, 3:] = np.nan
     table = feature_table("NGC 628", maps)
     cuts = cut_summary(table)
@@ -223,20 +231,20 @@ def test_tables_of_galaxies_stack_without_a_warning():
 
 
 def test_without_co_or_without_jwst_what_needs_them_is_missing():
-    table = feature_table("NGC 628", make_maps(names=LINES), co="all")
+    table = feature_table("NGC 628", make_maps(names=MUSE_LINES), co="all")
     assert np.all(table["co_flux_flag"] == MISSING) and np.all(table["r_pah_flag"] == MISSING)
     assert np.all(table["nii_ha_flag"] == DETECTED)
     assert ("NGC 628", "F770W") in table.meta["absent"]
-    assert len(feature_table("NGC 628", make_maps(names=CO))) == 20
+    assert len(feature_table("NGC 628", make_maps(names=("co_mom0", "co_ew")))) == 20
     with pytest.raises(ValueError, match='co="all"'):
-        feature_table("NGC 628", make_maps(names=LINES))
+        feature_table("NGC 628", make_maps(names=MUSE_LINES))
     with pytest.raises(ValueError, match=r"detected in no pixel.*F2100W"):
         learning_frame(table, ["nii_ha", "r_pah"])
 
 
 def test_a_galaxy_of_your_own_has_no_radius():
     wcs = small_wcs()
-    table = feature_table("56140", make_maps(names=LINES, wcs=wcs), co="all")
+    table = feature_table("56140", make_maps(names=MUSE_LINES, wcs=wcs), co="all")
     assert table["pixel_id"][0] == "56140-0000-0000"
     assert np.all(np.isnan(table["radius"]))
     assert np.all(np.isfinite(table["ra"]))
@@ -260,7 +268,7 @@ def test_the_learning_frame_holds_logarithms_of_detections_alone():
 def test_a_unit_is_understood_whatever_its_power_of_ten():
     maps = make_maps()
     other = {m: image.copy() for m, image in maps.items()}
-    for m in LINES:
+    for m in MUSE_LINES:
         other[m] = CCDData(
             maps[m].data * 1e-4,
             unit=1e-16 * u.erg / u.s / u.cm**2 / u.pix,
@@ -336,7 +344,7 @@ def test_bad_questions_end_in_a_sentence(table):
         feature_table("NGC 628", make_maps(), co="yes")
     with pytest.raises(ValueError, match="snr=0"):
         feature_table("NGC 628", make_maps(), snr=0)
-    with pytest.raises(ValueError, match="No map was given"):
+    with pytest.raises(ValueError, match="No map that a feature is made of"):
         feature_table("NGC 628", {}, co="all")
     with pytest.raises(ValueError, match="deg away from NGC 1365"):
         feature_table("NGC 1365", make_maps())
