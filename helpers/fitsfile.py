@@ -16,7 +16,7 @@ import astropy.units as u
 import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
-from astropy.wcs import WCS, FITSFixedWarning, WcsError
+from astropy.wcs import WCS, WCSSUB_LATITUDE, WCSSUB_LONGITUDE, FITSFixedWarning, WcsError
 
 _WCS_CARD = re.compile(
     r"(WCSAXES|CTYPE\d|CRVAL\d|CRPIX\d|CDELT\d|CUNIT\d|CROTA\d|CD\d_\d|PC\d_\d|PV\d_\d+"
@@ -61,20 +61,20 @@ def opened(path: Path) -> Iterator[fits.HDUList]:
     """Open a FITS file; whatever is wrong with its bytes becomes a ValueError that says so."""
     if path.stat().st_size == 0:
         raise ValueError(f"{path.name} is empty (0 bytes): download it again.")
-    with path.open("rb") as file:
-        start = file.read(200).lstrip().lower()
-    if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
-        raise ValueError(
-            f"{path.name} is a web page, not a FITS file: the archive answered with a message. "
-            "Open it in a browser to read it, then download the file again."
-        )
     try:
-        with warnings.catch_warnings():
+        with path.open("rb") as file, warnings.catch_warnings():
+            start = file.read(200).lstrip().lower()
+            if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
+                raise ValueError(
+                    f"{path.name} is a web page, not a FITS file: the archive answered with a "
+                    "message. Open it in a browser to read it, then download the file again."
+                )
+            file.seek(0)
             # astropy only warns of a file that is too short, and fails later, unclearly.
             warnings.filterwarnings("error", ".*truncated", AstropyUserWarning)
-            with fits.open(path) as hdus:
+            with fits.open(file) as hdus:
                 yield hdus
-    except (OSError, EOFError, TypeError, zlib.error, AstropyUserWarning) as fault:
+    except (OSError, EOFError, zlib.error, AstropyUserWarning) as fault:
         raise ValueError(
             f"{path.name} ({path.stat().st_size:,} bytes) is damaged, cut short or not a FITS "
             f"file: download it again. (astropy: {fault})"
@@ -146,7 +146,8 @@ def celestial_wcs(header: fits.Header, what: str) -> tuple[WCS, bool]:
             warnings.simplefilter("ignore", FITSFixedWarning)
             full = WCS(cards)
         if full.has_celestial:
-            return full.celestial, full.wcs.lat < full.wcs.lng
+            sky = full.sub([WCSSUB_LONGITUDE, WCSSUB_LATITUDE])
+            return sky, full.wcs.lat < full.wcs.lng
     except (WcsError, ValueError) as fault:
         raise ValueError(
             f"The sky coordinates in the header of {what} make no sense "

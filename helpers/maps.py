@@ -102,8 +102,8 @@ def read_maps(path: str | Path) -> dict[str, CCDData]:
 def write_maps(path: str | Path, maps: Mapping[str, CCDData], *, overwrite: bool = False) -> None:
     """Write maps to one FITS file: an HDU for each, and ``<name>_ERR`` for its error.
 
-    Values are rounded to 13 binary digits (a part in 16,000, far below any error here), so that
-    the lossless compression has something to gain. The same maps give the same bytes.
+    Values are rounded to 14 binary digits, a part in 16,000, which the compression (otherwise
+    lossless) needs to gain anything. The same maps give the same bytes.
 
     Parameters
     ----------
@@ -326,7 +326,7 @@ def _image_hdu(name: str, values: np.ndarray, image: CCDData) -> fits.CompImageH
             header[keyword] = image.meta[keyword], image.meta.comments[keyword]
     header["BUNIT"] = image.unit.to_string("fits")
     mantissa, exponent = np.frexp(np.asarray(values, dtype=np.float32))
-    rounded = np.ldexp(np.round(mantissa * 2**13) / 2**13, exponent).astype(np.float32)
+    rounded = np.ldexp(np.round(mantissa * 2**14) / 2**14, exponent).astype(np.float32)
     hdu = fits.CompImageHDU(
         rounded, header, compression_type="GZIP_2", quantize_level=0, tile_shape=values.shape
     )

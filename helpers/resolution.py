@@ -141,9 +141,9 @@ def match_resolution(
 def to_grid(image: CCDData, wcs: WCS, shape: tuple[int, int]) -> CCDData:
     r"""Average a map into the pixels of another grid.
 
-    Each new pixel is divided into sub-pixels, finer than the map's pixels or its resolution; the
-    map is interpolated to their centres (`reproject.reproject_interp`) and averaged over the
-    valid ones. A surface brightness is thereby averaged; a flux per pixel (a unit with ``/ pix``)
+    Each new pixel is divided into at least 4 x 4 sub-pixels, as fine as the map's own pixels or
+    a quarter of its resolution; the map is interpolated to their centres
+    (`reproject.reproject_interp`) and averaged over the valid ones. A surface brightness is thereby averaged; a flux per pixel (a unit with ``/ pix``)
     is also scaled by the ratio of the pixels' areas, so that the total flux is kept.
 
     Parameters
@@ -186,8 +186,8 @@ def to_grid(image: CCDData, wcs: WCS, shape: tuple[int, int]) -> CCDData:
             f"{tuple(shape)}: are rows and columns swapped?"
         )
     resolution = image.meta.get("PSFFWHM", 3600 * image.meta.get("BMAJ", 0)) * u.arcsec
-    finest = np.maximum(scales.min() / 2, resolution / 4)
-    times = int(np.ceil((new_scales.max() / finest).to_value(u.one)))
+    finest = np.maximum(scales.min(), resolution / 4)
+    times = max(4, int(np.ceil((new_scales.max() / finest).to_value(u.one))))
     good, error = valid(image), errors(image)
     layers = [good, np.where(good, image.data, 0)]
     if error is not None:
