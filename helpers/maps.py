@@ -116,7 +116,7 @@ def write_maps(path: str | Path, maps: Mapping[str, CCDData], *, overwrite: bool
     """
     hdus = fits.HDUList([fits.PrimaryHDU()])
     for name, image in maps.items():
-        hdus.append(_image_hdu(name, image.data, image))
+        hdus.append(_image_hdu(name, np.where(valid(image), image.data, np.nan), image))
         if image.uncertainty is not None:
             hdus.append(_image_hdu(f"{name}_ERR", errors(image), image))
     hdus.writeto(path, overwrite=overwrite)
@@ -324,6 +324,8 @@ def _image_hdu(name: str, values: np.ndarray, image: CCDData) -> fits.CompImageH
     for keyword in _KEPT:
         if keyword in image.meta:
             header[keyword] = image.meta[keyword], image.meta.comments[keyword]
+    if image.meta.get("SIMULATE"):
+        header["COMMENT"] = "Simulated for a course; not an observation."
     header["BUNIT"] = image.unit.to_string("fits")
     mantissa, exponent = np.frexp(np.asarray(values, dtype=np.float32))
     rounded = np.ldexp(np.round(mantissa * 2**14) / 2**14, exponent).astype(np.float32)

@@ -143,8 +143,10 @@ def to_grid(image: CCDData, wcs: WCS, shape: tuple[int, int]) -> CCDData:
 
     Each new pixel is divided into at least 4 x 4 sub-pixels, as fine as the map's own pixels or
     a quarter of its resolution; the map is interpolated to their centres
-    (`reproject.reproject_interp`) and averaged over the valid ones. A surface brightness is thereby averaged; a flux per pixel (a unit with ``/ pix``)
-    is also scaled by the ratio of the pixels' areas, so that the total flux is kept.
+    (`reproject.reproject_interp`) and averaged over the valid ones. A surface brightness is
+    thereby averaged; a flux per pixel (a unit with ``/ pix``) is also scaled by the ratio of the
+    pixels' areas, so that the total flux is kept. Averaging blurs once more, by the pixel itself:
+    a star of one pixel FWHM becomes 1.2 pixels wide, in all maps alike.
 
     Parameters
     ----------
@@ -255,17 +257,16 @@ def common_maps(
     grid = galaxy.grid(angle)
     made = {}
     for name, image in maps.items():
-        own = own_fwhm(image)
-        if name not in SAMPLED_ONLY:
-            # BMAJ is the beam of an interferometer.
-            noise = "beam" if "BMAJ" in image.meta else "pixel"
-            image = match_resolution(image, own, angle, noise=noise)
-        elif abs(own / angle - 1) > TOLERANCE:
-            raise ValueError(
-                f"{name} has a resolution of {own:.2f} and may not be convolved to {angle:.2f}: "
-                "use the archive's product at that resolution, or a cube."
-            )
-        made[name] = to_grid(image, *grid)
+        try:
+            if name in SAMPLED_ONLY:
+                _refuse_unless_at(image, angle)
+            else:
+                # BMAJ is the beam of an interferometer.
+                noise = "beam" if "BMAJ" in image.meta else "pixel"
+                image = match_resolution(image, own_fwhm(image), angle, noise=noise)
+            made[name] = to_grid(image, *grid)
+        except ValueError as fault:
+            raise ValueError(f"{galaxy.name}, {name}: {fault}") from fault
     return made
 
 
@@ -289,6 +290,15 @@ def _refuse_if_not_linear(image: CCDData) -> None:
         f"A map in {unit.to_string() or 'no unit'} may not be convolved: it is {why}. "
         "Convolve the maps (or the cube) it is made of, then make it anew."
     )
+
+
+def _refuse_unless_at(image: CCDData, target: u.Quantity) -> None:
+    own = own_fwhm(image)
+    if abs(own / target - 1) > TOLERANCE:
+        raise ValueError(
+            f"The map has a resolution of {own:.2f} and may not be convolved to {target:.2f}: "
+            "use the archive's product at that resolution, or a cube."
+        )
 
 
 def _refuse_if_empty(image: CCDData) -> None:

@@ -405,9 +405,18 @@ def test_maps_come_back_as_they_were_written(tmp_path, flux):
     assert back["HA6562"].uncertainty is None
     assert fwhm(back["co_mom0"]) == 3.144 * u.arcsec
     assert back["co_mom0"].meta["SIMULATE"] is True
+    assert "Simulated" in str(back["co_mom0"].meta["COMMENT"])
+    assert "COMMENT" not in back["HA6562"].meta
     # One map of it, by name, like any other file.
     again = read_map(tmp_path / "maps.fits", hdu="ha6562")
     assert np.array_equal(again.data, back["HA6562"].data, equal_nan=True)
+
+
+def test_what_a_learner_masked_stays_masked(tmp_path, flux):
+    image = make_map(flux, u.K, sky(), error=flux)
+    image.mask[4, 4] = True
+    write_maps(tmp_path / "maps.fits", {"co_tpeak": image})
+    assert np.argwhere(read_maps(tmp_path / "maps.fits")["co_tpeak"].mask).tolist() == [[4, 4]]
 
 
 def test_the_same_maps_make_the_same_bytes(tmp_path, flux):

@@ -385,5 +385,11 @@ def test_a_flux_that_does_not_say_per_what_cannot_be_put_on_other_pixels():
 
 def test_widths_and_peaks_must_come_at_the_target_resolution():
     native = as_map(np.ones((281, 281)), u.km / u.s, 1, BMAJ=1.12 / 3600)
-    with pytest.raises(ValueError, match="use the archive's product at that resolution"):
+    with pytest.raises(ValueError, match=r"NGC 628, co_ew: .* use the archive's product"):
         common_maps("NGC 628", {"co_ew": native})
+
+
+def test_the_map_that_fails_is_named():
+    maps = {"F770W": as_map(np.ones((281, 281)), error=1, PSFFWHM=0.3)}
+    with pytest.raises(ValueError, match=r"NGC 1365, F770W: .* do not overlap"):
+        common_maps("NGC 1365", maps)
