@@ -18,7 +18,7 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 from reproject import reproject_interp
 from scipy import fft
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 from scipy.special import erf
 
 from helpers.galaxies import RESOLUTION, Galaxy, get_galaxy
@@ -142,8 +142,9 @@ def to_grid(image: CCDData, wcs: WCS, shape: tuple[int, int]) -> CCDData:
     r"""Average a map into the pixels of another grid.
 
     Each new pixel is divided into at least 4 x 4 sub-pixels, as fine as the map's own pixels or
-    a quarter of its resolution; the map is interpolated to their centres
-    (`reproject.reproject_interp`) and averaged over the valid ones. A surface brightness is
+    a quarter of its resolution; the map is interpolated to their centres by cubic splines
+    (`reproject.reproject_interp`; straight lines would blur maps of coarse pixels more than
+    others) and averaged over the valid ones. A surface brightness is
     thereby averaged; a flux per pixel (a unit with ``/ pix``) is also scaled by the ratio of the
     pixels' areas, so that the total flux is kept. Averaging blurs once more, by the pixel itself:
     a star of one pixel FWHM becomes 1.2 pixels wide, in all maps alike.
@@ -191,18 +192,21 @@ def to_grid(image: CCDData, wcs: WCS, shape: tuple[int, int]) -> CCDData:
     finest = np.maximum(scales.min(), resolution / 4)
     times = max(4, int(np.ceil((new_scales.max() / finest).to_value(u.one))))
     good, error = valid(image), errors(image)
-    layers = [good, np.where(good, image.data, 0)]
+    layers = [good, _filled(image.data, good)]
     if error is not None:
-        layers.append(np.where(good, error, 0) ** 2)
+        layers.append(_filled(error, good) ** 2)
     layers = reproject_interp(
         (np.array(layers, dtype=float), image.wcs),
         _refined(wcs, times),
         shape_out=(len(layers), shape[0] * times, shape[1] * times),
+        order="bicubic",
         return_footprint=False,
         roundtrip_coords=False,
     )
     layers = np.nan_to_num(layers).reshape(len(layers), shape[0], times, shape[1], times)
-    weight, *layers = layers.mean(axis=(2, 4))
+    weight, layers = np.clip(layers[0], 0, 1), layers[1:]
+    layers = (weight * layers).mean(axis=(2, 4))
+    weight = weight.mean(axis=(1, 3))
     covered = weight >= 0.5
     if not covered.any():
         there, here = (_center(image.wcs, image.shape), _center(wcs, shape))
@@ -219,7 +223,7 @@ def to_grid(image: CCDData, wcs: WCS, shape: tuple[int, int]) -> CCDData:
     values = area * layers[0] / weight
     if error is not None:
         correlated = image.meta.get("NOISEFWH", 3600 * image.meta.get("BMAJ", 0)) * u.arcsec
-        error = area * np.sqrt(layers[1] / weight)
+        error = area * np.sqrt(np.maximum(layers[1], 0) / weight)
         if correlated > 0:
             half = new_scales / (2 * gaussian_fwhm_to_sigma * correlated)
             error *= np.sqrt(np.prod(_averaged_noise(half.to_value(u.one))))
@@ -357,6 +361,14 @@ def _with_cards(image: CCDData, resolution, correlated, note: str) -> CCDData:
     if note:
         image.meta["RESNOTE"] = note
     return image
+
+
+def _filled(values: np.ndarray, good: np.ndarray) -> np.ndarray:
+    """Each pixel that is not good takes the nearest good value, so that no edge is seen."""
+    if good.all():
+        return values
+    nearest = distance_transform_edt(~good, return_distances=False, return_indices=True)
+    return values[tuple(nearest)]
 
 
 def _averaged_noise(half: np.ndarray) -> np.ndarray:

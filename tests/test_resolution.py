@@ -234,6 +234,19 @@ def test_total_flux_is_kept(unit, pixel):
     assert float(after / before) == pytest.approx(1, rel=0.01)
 
 
+def test_the_same_star_gives_the_same_pixels_whatever_the_camera():
+    """Else a ratio of two matched maps would show their pixel sizes."""
+    target = 1.58 * u.arcsec
+    seen = {}
+    for pixel in (0.2, 0.5) * u.arcsec:
+        side = int(40 * u.arcsec / pixel) | 1
+        star = source(side, target, pixel, (0.3, -0.5) * u.arcsec) / pixel.value**2
+        seen[pixel.value] = to_grid(as_map(star, pixel=pixel), sky(15, target), (15, 15)).data
+    fine, coarse = seen.values()
+    bright = fine > 0.05 * fine.max()
+    assert coarse[bright] == pytest.approx(fine[bright], rel=0.01)
+
+
 def test_pixels_that_are_half_unobserved_are_dropped():
     field = np.ones((80, 80))
     field[:, :33] = np.nan
