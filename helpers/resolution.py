@@ -18,7 +18,7 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 from reproject import reproject_interp
 from scipy import fft
-from scipy.ndimage import distance_transform_edt, gaussian_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter, laplace
 from scipy.special import erf
 
 from helpers.galaxies import RESOLUTION, Galaxy, get_galaxy
@@ -192,7 +192,10 @@ def to_grid(image: CCDData, wcs: WCS, shape: tuple[int, int]) -> CCDData:
     finest = np.maximum(scales.min(), resolution / 4)
     times = max(4, int(np.ceil((new_scales.max() / finest).to_value(u.one))))
     good, error = valid(image), errors(image)
-    layers = [good, _filled(image.data, good)]
+    values = _filled(image.data, good)
+    # From the value at a sub-pixel's centre to the mean over it, to second order.
+    step = (new_scales.max() / times / scales.min()).to_value(u.one)
+    layers = [good, values + step**2 / 24 * laplace(values, mode="nearest")]
     if error is not None:
         layers.append(_filled(error, good) ** 2)
     layers = reproject_interp(
