@@ -71,7 +71,7 @@ def install(lock: str) -> None:
         if not (stamp is None or stamp.get("project") == str(PROJECT)) or not python_of_venv():
             make_environment(guard)
         print(f"Installing the packages of {lock} (a few minutes the first time) ...", flush=True)
-        pip = [str(PYTHON), "-I", "-m", "pip", "install", "--no-input", "--no-user"]
+        pip = [str(PYTHON), "-P", "-m", "pip", "install", "--no-input", "--no-user"]
         pip += ["--disable-pip-version-check"]
         run_step([*pip, "--require-hashes", "-r", lock], guard)
         run_step([*pip, "--no-deps", "--no-build-isolation", "-e", "."], guard)
@@ -102,7 +102,10 @@ def python_of_venv() -> str:
     ask = "import pip, platform; print(platform.python_version())"
     try:
         answer = subprocess.run(
-            [str(PYTHON), "-I", "-c", ask], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            [str(PYTHON), "-P", "-c", ask],
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
     except OSError:
         return ""
@@ -128,7 +131,7 @@ def make_environment(guard) -> None:
         elif entry not in (STAMP, GUARD, LOG):
             entry.unlink()
     base = getattr(sys, "_base_executable", None) or sys.executable
-    run_step([base, "-I", "-m", "venv", str(VENV)], guard)
+    run_step([base, "-P", "-m", "venv", str(VENV)], guard)
 
 
 def wait_for_turn(guard) -> None:

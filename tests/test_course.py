@@ -4,12 +4,15 @@ import base64
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -40,7 +43,7 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
     name = "tiny-1-py3-none-any.whl"
     info = "tiny-1.dist-info/"
     with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
-        wheel.writestr("tiny.pth", str(here))
+        wheel.writestr("tiny.pth", "import sys; sys.path.append(%a)" % str(here))
         wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: tiny\\nVersion: 1\\n")
         wheel.writestr(info + "WHEEL", WHEEL)
         wheel.writestr(info + "RECORD", "")
@@ -166,83 +169,130 @@ def in_namespace(*options: str, setup: str = "true") -> tuple[str, ...]:
 # ------------------------------------------------------------------------------- a good start
 
 
-def test_a_folder_with_spaces_and_umlauts_simply_works(tmp_path):
-    tiny = Tiny(tmp_path / "ein Kürs mit Läufen (1)", tmp_path / "räder & co")
-    seen = tiny.opened("--no-browser", "--port", str(free_port()))
-    assert Path(seen["helpers"]).parent == tiny.root / "helpers"
-    assert Path(seen["prefix"]) == tiny.root / ".venv"
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """Return a tiny course that is installed once, in a folder with spaces and umlauts."""
+    root = tmp_path_factory.mktemp("ein Ordner")
+    tiny = Tiny(root / "ein Kürs mit Läufen (1)", root / "Räder & co")
+    tiny.first = tiny.opened("--no-browser", "--port", str(free_port()))
+    return tiny
+
+
+def free_port() -> int:
+    """Return a port that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_a_folder_with_spaces_and_umlauts_simply_works(installed):
+    seen = installed.first
+    assert Path(seen["helpers"]).parent == installed.root / "helpers"
+    assert Path(seen["prefix"]) == installed.root / ".venv"
     assert seen["argv"][0].endswith("00_start_here.ipynb")
     assert "--no-browser" in seen["argv"]
-    assert f"--ServerApp.root_dir={tiny.root}" in seen["argv"]
-
-    # A start that need not install takes no turn of pip's and under three seconds.
-    begin = time.monotonic()
-    tiny.opened()
-    assert tiny.builds() == 1
-    print(f"second start: {time.monotonic() - begin:.2f} s")
+    assert f"--ServerApp.root_dir={installed.root}" in seen["argv"]
 
 
-def test_the_tests_packages_come_on_top_and_stay(tiny):
-    tiny.opened()
-    done = tiny.start("test", "-k", "two words", "--lf")
+def test_a_second_start_installs_nothing(installed):
+    log = installed.root / ".venv" / "course-install.log"
+    before = installed.builds(), log.stat().st_mtime_ns
+    installed.opened()
+    assert (installed.builds(), log.stat().st_mtime_ns) == before
+
+
+def test_foreign_settings_on_the_way_to_the_lab_do_no_harm(installed):
+    (installed.wheels / "jupyterlab.py").write_text("raise SystemExit('the wrong jupyterlab')")
+    settings = {"PYTHONPATH": str(installed.wheels), "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+    assert installed.opened(**settings)["version"] == "1.0"
+
+
+def test_the_tests_packages_come_on_top_and_stay(installed):
+    before = installed.builds()
+    done = installed.start("test", "-k", "two words", "--lf")
     assert done.returncode == 0, done.stderr
     assert "['-k', 'two words', '--lf']" in done.stdout
-    assert tiny.builds() == 2
-    tiny.opened()
-    assert tiny.start("test").returncode == 0
-    assert tiny.builds() == 2, "lab and test must not install in turns"
+    assert installed.builds() == before + 1
+    installed.opened()
+    assert installed.start("test").returncode == 0
+    assert installed.builds() == before + 1, "lab and test must not install in turns"
 
 
-def test_a_changed_lock_is_installed(tiny):
-    assert tiny.opened()["version"] == "1.0"
-    tiny.lock("2.0")
-    assert tiny.opened()["version"] == "2.0"
+@linux
+def test_a_read_only_folder_is_used_as_it_is(installed):
+    before = in_namespace("--mount", setup=read_only(installed.root))
+    assert installed.opened(before=before)["version"] == "1.0"
 
 
-def test_a_moved_folder_repairs_itself(tiny):
-    tiny.opened()
-    moved = tiny.root.parent / "elsewhere"
-    tiny.root.rename(moved)
-    tiny.root = moved
-    seen = tiny.opened()
-    assert Path(seen["helpers"]).parent == moved / "helpers"
-    assert Path(seen["prefix"]) == moved / ".venv"
+def test_a_changed_lock_is_installed(installed):
+    installed.lock("2.0")
+    assert installed.opened(PIP_USER="1")["version"] == "2.0"
 
 
 @posix
-def test_a_broken_environment_is_made_anew(tiny):
-    tiny.opened()
-    python = tiny.root / ".venv" / "bin" / "python"
-    python.unlink()
-    python.symlink_to("/nowhere/python3")
-    assert tiny.opened()["version"] == "1.0"
-    shutil.rmtree(tiny.root / ".venv" / "lib")
-    assert tiny.opened()["version"] == "1.0"
+def test_a_start_under_the_environment_that_must_be_made_anew_works(installed):
+    """A student's shell has .venv activated, and its packages are gone."""
+    shutil.rmtree(next(installed.root.glob(".venv/lib/*/site-packages")))
+    python = str(installed.root / ".venv" / "bin" / "python")
+    assert installed.opened(python=python)["version"] == "2.0"
 
 
-def test_settings_for_other_pythons_do_no_harm(tiny):
-    other = tiny.root.parent / "other"
-    other.mkdir()
-    (other / "jupyterlab.py").write_text("raise SystemExit('the wrong jupyterlab')")
-    seen = tiny.opened(PIP_USER="1", PYTHONPATH=str(other), PYTHONIOENCODING="ascii")
-    assert seen["version"] == "1.0"
+def test_a_moved_folder_repairs_itself(installed):
+    moved = installed.root.parent / "elsewhere"
+    installed.root.rename(moved)
+    installed.root = moved
+    seen = installed.opened()
+    assert Path(seen["helpers"]).parent == moved / "helpers"
+    assert Path(seen["prefix"]) == moved / ".venv"
 
 
 # -------------------------------------------------------------------------- interrupted starts
 
 
+def test_two_starts_at_once_install_once(installed):
+    installed.lock("3.0")
+    before = installed.builds()
+    both = [begin(installed), begin(installed)]
+    for start in both:
+        output = start.communicate(timeout=60)[0]
+        assert start.returncode == 0, output
+        assert '"version": "3.0"' in output
+    assert installed.builds() == before + 1
+
+
 @posix
-def test_a_start_killed_while_pip_unpacks_is_repaired(tiny):
-    files = {f"padding/m{i}.py": f"N = {i}\n" for i in range(4000)}
-    tiny.lock("1.0", extra=write_wheel(tiny.wheels, "padding", "1.0", files))
-    killed = begin(tiny)
-    wait_for(lambda: len(list(tiny.root.glob(".venv/lib/*/site-packages/padding/*.py"))) > 100)
+def test_a_start_killed_while_pip_unpacks_is_repaired(installed):
+    files = {f"padding/{i}.txt": f"{i}\n" for i in range(4000)}
+    installed.lock("4.0", extra=write_wheel(installed.wheels, "padding", "1.0", files))
+
+    def unpacked() -> int:
+        return len(list(installed.root.glob(".venv/lib/*/site-packages/padding/*.txt")))
+
+    killed = begin(installed)
+    wait_for(lambda: unpacked() > 100)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
-    unpacked = len(list(tiny.root.glob(".venv/lib/*/site-packages/padding/*.py")))
-    assert unpacked < 4000, "killed too late to show anything"
-    assert tiny.opened()["version"] == "1.0"
-    assert len(list(tiny.root.glob(".venv/lib/*/site-packages/padding/*.py"))) == 4000
+    assert unpacked() < 4000, "killed too late to show anything"
+    assert installed.opened()["version"] == "4.0"
+    assert unpacked() == 4000
+
+
+@posix
+def test_a_start_waits_for_the_pip_that_a_killed_one_left_behind(installed):
+    installed.lock("5.0")
+    before = installed.builds()
+    (installed.root / "slow").touch()
+    killed = begin(installed)
+    wait_for(lambda: installed.builds() > before)
+    killed.kill()  # course.py alone: its pip lives on, and still writes into .venv
+    killed.wait()
+    second = begin(installed)
+    assert "waiting for it" in second.stdout.readline()
+    (installed.root / "slow").unlink()
+    output = second.communicate(timeout=60)[0]
+    assert second.returncode == 0, output
+    assert '"version": "5.0"' in output
+    killed.communicate()
 
 
 @posix
@@ -252,29 +302,6 @@ def test_a_start_killed_while_the_environment_is_made_is_repaired(tiny):
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
     assert tiny.opened()["version"] == "1.0"
-
-
-@posix
-def test_a_start_waits_for_the_pip_that_a_killed_one_left_behind(tiny):
-    (tiny.root / "slow").touch()
-    killed = begin(tiny)
-    wait_for(lambda: tiny.builds() == 1)
-    killed.kill()  # course.py alone: its pip lives on, and still writes into .venv
-    killed.wait()
-    second = begin(tiny)
-    assert "waiting for it" in second.stdout.readline()
-    (tiny.root / "slow").unlink()
-    output = second.communicate(timeout=60)[0]
-    assert second.returncode == 0, output
-    killed.communicate()
-
-
-def test_two_starts_at_once_install_once(tiny):
-    both = [begin(tiny), begin(tiny)]
-    for start in both:
-        output = start.communicate(timeout=60)[0]
-        assert start.returncode == 0, output
-    assert tiny.builds() == 1
 
 
 def begin(tiny: Tiny) -> subprocess.Popen:
@@ -301,13 +328,21 @@ def wait_for(condition, seconds: float = 60) -> None:
 
 
 @linux
-def test_no_network_is_said_in_a_sentence(tiny):
-    cut = in_namespace("--net")
+def test_no_network_is_said_in_a_sentence_and_mended_by_the_next_start(installed):
+    installed.lock("6.0")
     changes = {"PIP_NO_INDEX": "0", "PIP_FIND_LINKS": "", "PIP_RETRIES": "1"}
     changes["PIP_INDEX_URL"] = "https://packages.invalid/simple"
-    done = tiny.start("lab", before=cut, **changes)
+    done = installed.start("lab", before=in_namespace("--net"), **changes)
     assert_one_sentence(done, "could not be reached", "internet", "start again")
-    assert tiny.opened()["version"] == "1.0"
+    assert installed.opened()["version"] == "6.0"
+
+
+def test_a_package_with_another_hash_is_refused(installed):
+    installed.lock("7.0")
+    wheel = installed.wheels / "jupyterlab-7.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("jupyterlab/stranger.py", "")
+    assert_one_sentence(installed.start("lab"), "hash", "start again")
 
 
 @linux
@@ -327,14 +362,15 @@ def test_a_full_disk_is_said_in_a_sentence(tiny, left):
 
 
 @linux
-def test_a_read_only_folder_is_said_in_a_sentence_or_used_as_it_is(tiny):
-    root = tiny.root
-    setup = f"mount --bind {root} {root} && mount -o remount,bind,ro {root}"
-    before = in_namespace("--mount", setup=setup)
-    done = tiny.start("lab", before=before)
-    assert_one_sentence(done, "Read-only", str(root / ".venv"), "folder that you may write to")
-    tiny.opened()
-    assert tiny.opened(before=before)["version"] == "1.0"
+def test_a_read_only_folder_is_said_in_a_sentence(tiny):
+    done = tiny.start("lab", before=in_namespace("--mount", setup=read_only(tiny.root)))
+    assert_one_sentence(done, "Read-only", str(tiny.root / ".venv"), "that you may write to")
+
+
+def read_only(folder: Path) -> str:
+    """Return a shell command that mounts a folder read-only (no mode bits stop root)."""
+    name = shlex.quote(str(folder))
+    return f"mount --bind {name} {name} && mount -o remount,bind,ro {name}"
 
 
 @posix
@@ -387,13 +423,6 @@ def test_a_busy_port_is_named(tiny):
     assert not (tiny.root / ".venv").exists()
 
 
-def test_a_package_with_another_hash_is_refused(tiny):
-    wheel = tiny.wheels / "jupyterlab-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "a") as archive:
-        archive.writestr("jupyterlab/stranger.py", "")
-    assert_one_sentence(tiny.start("lab"), "hash", "start again")
-
-
 def test_missing_files_and_words_are_named(tiny):
     (tiny.root / "requirements.lock").unlink()
     assert_one_sentence(tiny.start("lab"), "requirements.lock is missing", "again")
@@ -413,8 +442,50 @@ def test_the_doctor_comes_when_nothing_is_installed(tiny):
 # ------------------------------------------------------------------------------- the real lab
 
 
-def free_port() -> int:
-    """Return a port that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def test_the_real_lab_opens_the_first_notebook(tmp_path):
+    stamp = PROJECT / ".venv" / "course-stamp.json"
+    locks = ("requirements.lock", "pyproject.toml")
+    try:
+        files = json.loads(stamp.read_text())["files"]
+    except (OSError, KeyError):
+        files = {}
+    now = {name: hashlib.sha256((PROJECT / name).read_bytes()).hexdigest() for name in locks}
+    if not now.items() <= files.items():
+        pytest.skip("this environment was not made by course.py: run 'python course.py test'")
+
+    port = free_port()
+    private = {name: str(tmp_path / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")}
+    private["JUPYTER_RUNTIME_DIR"] = str(tmp_path / "runtime")
+    begun = time.monotonic()
+    lab = subprocess.Popen(
+        [BASE, str(PROJECT / "course.py"), "lab", "--no-browser", "--port", str(port)],
+        env=os.environ | private | {"JUPYTER_TOKEN": "open-sesame"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=tmp_path,
+    )
+    try:
+        page = f"http://127.0.0.1:{port}/lab/tree/notebooks/00_start_here.ipynb"
+        wait_for(lambda: answers(page + "?token=open-sesame") == 200)
+        print(f"the lab answers after {time.monotonic() - begun:.1f} s")
+        contents = f"http://127.0.0.1:{port}/api/contents/notebooks/00_start_here.ipynb"
+        assert answers(contents + "?token=open-sesame") == 200
+        assert answers(contents) == 403, "a stranger on this machine must not get in"
+    finally:
+        lab.terminate()
+        output = lab.communicate(timeout=30)[0]
+    assert "Traceback" not in output
+    assert f":{port}/lab/tree/notebooks/00_start_here.ipynb" in output
+
+
+def answers(address: str) -> int:
+    """Return the status of a page, 0 when nobody answers."""
+    try:
+        with urllib.request.urlopen(address, timeout=10) as page:
+            return page.status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+    except OSError:
+        return 0
