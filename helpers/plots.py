@@ -56,7 +56,14 @@ def show(alt: str, figure: Figure | None = None) -> None:
         What the figure shows, in a sentence or two.
     figure : Figure, optional
         By default the current one.
+
+    Raises
+    ------
+    ValueError
+        If the text is empty.
     """
+    if not alt.strip():
+        raise ValueError("The text is empty. Say in a sentence what the figure shows.")
     figure = plt.gcf() if figure is None else figure
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=figure.dpi, metadata={"Description": alt})

@@ -1,0 +1,90 @@
+"""Figures say what they show: to eyes, to screen readers, and in the right place on the sky."""
+
+import base64
+from io import BytesIO
+
+import astropy.units as u
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from astropy.nddata import CCDData
+from astropy.table import QTable
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
+from PIL import Image
+
+from helpers import plots
+from helpers.galaxies import GALAXIES
+
+
+@pytest.fixture(autouse=True)
+def drawing_board():
+    plt.switch_backend("agg")
+    with plt.rc_context():
+        plots.set_style()
+        yield
+    plt.close("all")
+
+
+def shown(alt):
+    InteractiveShell.instance()
+    with capture_output() as captured:
+        plots.show(alt)
+    (output,) = captured.outputs
+    return output.data
+
+
+def test_a_shown_figure_has_alternative_text_and_is_closed():
+    plt.plot([1, 2])
+    data = shown('a "rising" line <from 1 to 2>')
+    assert 'alt="a &quot;rising&quot; line &lt;from 1 to 2&gt;"' in data["text/html"]
+    assert data["text/plain"] == 'a "rising" line <from 1 to 2>'
+    picture = Image.open(BytesIO(base64.b64decode(data["image/png"])))
+    assert picture.text["Description"].startswith("a ")
+    assert min(picture.size) > 300
+    assert not plt.get_fignums()
+
+
+def test_a_figure_without_a_text_is_refused():
+    plt.plot([1, 2])
+    with pytest.raises(ValueError, match="Say in a sentence what the figure shows"):
+        plots.show(" ")
+
+
+def test_a_map_is_drawn_with_its_unit_and_without_its_masked_pixels():
+    wcs, shape = GALAXIES["NGC 7496"].grid()
+    flux = np.ones(shape)
+    flux[0, 0] = np.nan
+    mask = np.zeros(shape, bool)
+    mask[1, 1] = True
+    axes = plots.draw_map(CCDData(flux, unit=u.MJy / u.sr, wcs=wcs, mask=mask), label="F770W")
+    drawn = axes.images[-1].get_array()
+    assert drawn.mask[0, 0] and drawn.mask[1, 1] and drawn.mask.sum() == 2
+    assert axes.figure.axes[-1].get_ylabel() == "F770W [MJy sr⁻¹]"
+
+
+def test_table_pixels_go_back_to_their_place_on_the_right_galaxy():
+    table = QTable({"galaxy": ["NGC 628", "NGC 7496", "NGC 7496"], "x": [0, 3, 5], "y": [0, 2, 4]})
+    axes = plots.draw_pixels(table, [1.0, 7.0, 8.0], "NGC 7496")
+    image = np.ma.filled(axes.images[-1].get_array(), np.nan)
+    assert image[2, 3] == 7 and image[4, 5] == 8
+    assert np.isfinite(image).sum() == 2
+    assert axes.get_title() == "NGC 7496"
+
+
+def test_values_of_another_length_are_refused():
+    table = QTable({"galaxy": ["NGC 628"], "x": [0], "y": [0]})
+    with pytest.raises(ValueError, match="2 values for 1 table rows; give one value a row"):
+        plots.draw_pixels(table, [1, 2], "NGC 628")
+
+
+def test_a_scale_bar_is_as_long_as_it_says():
+    galaxy = GALAXIES["NGC 628"]
+    wcs, shape = galaxy.grid()
+    axes = plots.sky_axes(wcs)
+    axes.imshow(np.zeros(shape))
+    plots.scale_bar(axes, galaxy, 3 * u.kpc)
+    (bar,) = [artist for artist in axes.artists if isinstance(artist, AnchoredSizeBar)]
+    assert bar.size_bar.get_children()[0].get_width() == pytest.approx(3000 / 150, rel=1e-3)
+    assert bar.txt_label.get_text() == "3 kpc"
