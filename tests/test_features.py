@@ -154,6 +154,21 @@ def test_shared_inputs_are_correlated_inputs():
     assert relative > np.sqrt(1 + 2 * p**2) / 20 * 1.1
 
 
+def test_starlight_in_both_bands_of_a_ratio_is_counted_once():
+    """Where starlight is as bright as PAHs, its error moves both bands together."""
+    bright = {"F200W": 20.0}
+    names = ("F200W", "F770W", "F1130W")
+    maps = make_maps((80, 80), 200.0, names, **bright)
+    error = np.full((80, 80), 1.0)
+    maps["F200W"].uncertainty = StdDevUncertainty(error)
+    maps["F200W"].data += np.random.default_rng(2).standard_normal((80, 80))
+    table = feature_table("NGC 628", maps, co="all")
+    scatter = np.std(table["pah113_77"].value)
+    value, sigma = table["pah113_77"].value, table["pah113_77_error"].value
+    others = np.median(value) / 200 * np.sqrt((5 / 2.4) ** 2 + (6.5 / 5.3) ** 2)
+    assert np.median(sigma) ** 2 == pytest.approx(scatter**2 + others**2, rel=0.1)
+
+
 def test_flags_tell_limits_from_gaps():
     oi = np.array([[120.0, 2.0, -5.0, np.nan]])
     hb = np.array([[1000.0, 1000.0, 1.0, 1000.0]])

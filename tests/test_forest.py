@@ -101,6 +101,8 @@ def test_a_synthetic_table_keeps_the_columns_and_loses_their_relations():
     for real, drawn in zip(X.T, synthetic.T, strict=True):
         assert set(drawn[np.isfinite(drawn)]) <= set(real)  # from its own column
     assert np.mean(np.isnan(synthetic[:, 0])) == pytest.approx(0.1, abs=0.02)
+    different = len(np.unique(synthetic[:, 1])) / len(np.unique(X[:, 1]))
+    assert different == pytest.approx(1 - np.exp(-1), abs=0.02)  # drawn with replacement
     np.testing.assert_allclose(synthetic[:, 1].std(), X[:, 1].std(), rtol=0.05)
     before, after = (np.corrcoef(table[:, 1:].T) for table in (X, synthetic))
     off = ~np.eye(4, dtype=bool)
