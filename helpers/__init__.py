@@ -1,7 +1,8 @@
 """The course's tools, one room each, in the order the data flow.
 
-`galaxies` knows the three galaxies, `simulate` makes the embedded survey, `survey` opens it,
-`maps` reads FITS files, `resolution` brings maps to one resolution and one grid, `features`
-makes the table, `forest` measures distances, `embedding` draws them in two dimensions,
-`clusters` groups them, and `plots` shows all of it.
+`galaxies` knows the three galaxies; `scene` and `simulate` make the embedded survey of them;
+`fitsfile` and `maps` read FITS files, `survey` knows which file holds which map; `resolution`
+brings maps to one resolution and one grid; `features` makes the table; `forest` measures
+distances, `embedding` draws them in two dimensions, `clusters` groups them; `plots` shows all of
+it. Behind the words of course.py stand `doctor`, `measure`, `remake` and `lock`.
 """

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from astropy.nddata import CCDData
 
+from helpers.fitsfile import image_names, opened
 from helpers.galaxies import Galaxy, get_galaxy
 from helpers.maps import read_map, read_maps
 
@@ -84,8 +85,21 @@ def map_file(
 
 
 def available(galaxy: Galaxy | str, folder: Path = EMBEDDED) -> list[str]:
-    """The names of the maps whose files are in the folder, in the order of `MAPS`."""
-    return [name for name in MAPS if map_file(galaxy, name, folder)[0].exists()]
+    """The names of the maps that the folder's files hold, in the order of `MAPS`."""
+    held: dict[Path, set[str]] = {}
+    names = []
+    for name in MAPS:
+        path, hdu, _ = map_file(galaxy, name, folder)
+        if path not in held:
+            held[path] = _image_names(path) if path.exists() else set()
+        if path.exists() and (hdu is None or hdu in held[path]):
+            names.append(name)
+    return names
+
+
+def _image_names(path: Path) -> set[str]:
+    with opened(path) as hdus:
+        return set(image_names(hdus))
 
 
 def native_map(galaxy: Galaxy | str, name: str, folder: Path = EMBEDDED) -> CCDData:

@@ -1,0 +1,130 @@
+"""The embedded survey is whole, and the command that documents it makes it again."""
+
+import shutil
+from collections import Counter
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from helpers import remake, survey
+from helpers.galaxies import GALAXIES
+from helpers.maps import read_map
+
+
+@pytest.fixture
+def copy(tmp_path):
+    return shutil.copytree(survey.EMBEDDED, tmp_path / "embedded")
+
+
+def test_every_shipped_file_has_its_checksum():
+    assert survey.verify() == []
+    listed = (survey.EMBEDDED / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    there = [path for path in survey.EMBEDDED.rglob("*") if path.is_file()]
+    assert len(listed) == len(there) - 1 > 30
+
+
+def test_a_changed_and_a_missing_file_are_named(copy):
+    changed = copy / "ngc0628_150pc.fits"
+    changed.write_bytes(changed.read_bytes()[:-1] + b"!")
+    (copy / "ngc1365_truth.fits").unlink()
+    assert survey.verify(copy) == [
+        "ngc0628_150pc.fits has changed; `git checkout data` brings it back.",
+        "ngc1365_truth.fits is missing; `git checkout data` brings it back.",
+    ]
+
+
+def test_the_survey_is_small():
+    size = sum(path.stat().st_size for path in survey.EMBEDDED.rglob("*"))
+    assert size < 7e6
+
+
+@pytest.mark.parametrize("galaxy", GALAXIES)
+def test_every_shipped_map_opens_by_its_name(galaxy):
+    assert set(survey.available(galaxy)) == set(remake.SHIPPED[galaxy]) & set(survey.MAPS)
+    for name in remake.SHIPPED[galaxy]:
+        sky_map = survey.native_map(galaxy, name)
+        assert sky_map.unit is not None and sky_map.wcs.has_celestial
+        good = ~sky_map.mask
+        assert good.mean() > 0.1
+        assert (sky_map.uncertainty.array[good] > 0).all()
+
+
+@pytest.mark.parametrize("folder", [survey.EMBEDDED, survey.SEALED], ids=["course", "sealed"])
+@pytest.mark.parametrize("galaxy", GALAXIES)
+def test_common_maps_lie_on_the_common_grid(galaxy, folder):
+    maps = survey.common_maps(galaxy, folder)
+    assert tuple(maps) == survey.COMMON_MAPS
+    _, shape = GALAXIES[galaxy].grid()
+    assert {sky_map.shape for sky_map in maps.values()} == {shape}
+
+
+def test_every_simulated_file_says_that_it_is_simulated():
+    for path in survey.EMBEDDED.rglob("*.fits"):
+        with fits.open(path) as hdus:
+            assert any(hdu.header.get("SIMULATE") for hdu in hdus), path.name
+
+
+def test_a_map_that_is_not_there_is_refused_with_those_that_are():
+    with pytest.raises(ValueError, match=r"no map .F999W.\. Choose one of: co_mom0"):
+        survey.native_map("NGC 628", "F999W")
+    with pytest.raises(FileNotFoundError, match=r"F1000W of NGC 628 is not in .*Maps that are"):
+        survey.native_map("NGC 628", "F1000W")
+
+
+def test_the_documented_command_makes_the_survey_again(tmp_path):
+    """The remade values differ from the shipped by less than a tenth of the noise.
+
+    Another processor may move a value across a step of the compression, never further.
+    """
+    folder = tmp_path / "Übung 1" / "embedded"
+    folder.mkdir(parents=True)
+    (folder / "old.fits").write_text("must be gone when the new is made")
+    remake.remake(folder)
+    remade = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+    shipped = {
+        path.relative_to(survey.EMBEDDED) for path in survey.EMBEDDED.rglob("*") if path.is_file()
+    }
+    assert remade == shipped
+    assert survey.verify(folder) == []
+    assert [path.name for path in folder.parent.iterdir()] == ["embedded"]
+    compared = Counter()
+    for path in sorted(shipped):
+        if path.suffix != ".fits":
+            continue
+        with fits.open(survey.EMBEDDED / path) as old, fits.open(folder / path) as new:
+            assert [hdu.name for hdu in old] == [hdu.name for hdu in new], path
+            for before, after in zip(old, new, strict=True):
+                if before.data is None:
+                    continue
+                compared[path.name] += 1
+                assert before.header.get("BUNIT") == after.header.get("BUNIT")
+                assert (np.isfinite(before.data) != np.isfinite(after.data)).mean() < 1e-3, path
+                both = np.isfinite(before.data) & np.isfinite(after.data)
+                noise = np.nanstd(np.diff(before.data, axis=1)) or 1
+                apart = np.abs(before.data[both] - after.data[both]) / noise
+                assert np.median(apart) < 0.01 and np.quantile(apart, 0.999) < 0.1, path
+    assert compared.total() > 300
+
+
+def test_a_failed_remake_leaves_the_old_survey(tmp_path, monkeypatch):
+    folder = tmp_path / "embedded"
+    folder.mkdir()
+    (folder / "precious.fits").write_text("old")
+
+    def fail(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(remake, "common_maps", fail)
+    monkeypatch.setattr(remake.simulate, "simulate", lambda *_: None)
+    with pytest.raises(OSError, match="No space left"):
+        remake.remake(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["embedded"]
+    assert (folder / "precious.fits").read_text() == "old"
+
+
+def test_maps_read_the_same_by_path_and_by_name():
+    path, hdu, error = survey.map_file("NGC 7496", "HA6562")
+    by_path = read_map(path, hdu=hdu, error=error)
+    by_name = survey.native_map("NGC 7496", "HA6562")
+    assert np.array_equal(by_path.data, by_name.data, equal_nan=True)
