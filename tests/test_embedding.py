@@ -12,9 +12,6 @@ from sklearn.neighbors import NearestNeighbors
 
 from helpers.embedding import embed
 
-# umap-learn says so, to whoever shows ImportWarnings, when its optional TensorFlow is absent.
-pytestmark = pytest.mark.filterwarnings("ignore:Tensorflow not installed:ImportWarning")
-
 
 def neighbours_of(X, n_neighbors):
     return NearestNeighbors(n_neighbors=n_neighbors).fit(X).kneighbors(X)

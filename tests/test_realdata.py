@@ -19,9 +19,6 @@ from helpers.features import MISSING, cut_summary, feature_table, learning_frame
 from helpers.forest import UnsupervisedForest
 from helpers.maps import read_map
 
-# umap-learn says so, to whoever shows ImportWarnings, when its optional TensorFlow is absent.
-pytestmark = pytest.mark.filterwarnings("ignore:Tensorflow not installed:ImportWarning")
-
 SPAXELS = {"209807": 394, "56140": 142, "572402": 623}
 """With S/N > 3 in all seven lines."""
 
