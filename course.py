@@ -260,7 +260,9 @@ def lab(words: list) -> int:
     options = parser.parse_args(words)
     if not NOTEBOOK.is_file():
         raise Failure(f"{NOTEBOOK} is missing: download or clone the course again.")
-    command = ["-m", "jupyterlab", str(NOTEBOOK), f"--ServerApp.root_dir={PROJECT}"]
+    command = ["-m", "jupyterlab", f"--ServerApp.root_dir={PROJECT}"]
+    # As an address, so that --no-browser prints it too.
+    command += ["--LabApp.default_url=/lab/tree/" + NOTEBOOK.relative_to(PROJECT).as_posix()]
     command += ["--LabApp.news_url=None"]  # no question about news on the first page
     command += ["--allow-root"]  # as root in a container; it listens to this machine alone
     if options.no_browser:
