@@ -149,7 +149,7 @@ def test_the_simulation_knows_nothing_of_the_analysis(imported: dict[str, set[st
     while new:
         known |= new
         new = set().union(*(imported[module] for module in new)) - known
-    assert known <= {"galaxies", "onezone", "scene", "simulate"}
+    assert known <= {"galaxies", "scene", "onezone", "simulate"}
 
 
 def test_only_notebooks_and_widgets_use_the_plots(imported: dict[str, set[str]]) -> None:
