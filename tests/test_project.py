@@ -15,18 +15,8 @@ import yaml
 MEGABYTE = 1_000_000
 
 FLOW = (
-    *(
-        "galaxies",
-        "onezone",
-        "scene",
-        "simulate",
-        "fitsfile",
-        "maps",
-        "survey",
-        "resolution",
-        "features",
-    ),
-    *("forest", "embedding", "clusters", "plots"),
+    *("galaxies", "scene", "onezone", "simulate", "fitsfile", "maps", "survey", "resolution"),
+    *("features", "forest", "embedding", "clusters", "plots"),
 )
 """The modules in the order the data flow: each may import those before it."""
 
