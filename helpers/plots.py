@@ -2,6 +2,7 @@
 
 import base64
 import html
+from collections.abc import Mapping
 from io import BytesIO
 
 import astropy.units as u
@@ -12,7 +13,7 @@ from astropy.table import QTable
 from astropy.visualization.wcsaxes import WCSAxes, add_scalebar
 from IPython.display import display
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
+from matplotlib.colors import Normalize, to_rgb
 from matplotlib.figure import Figure
 
 from helpers.galaxies import Galaxy, get_galaxy
@@ -89,6 +90,44 @@ def scale_bar(axes: WCSAxes, galaxy: Galaxy | str, length: u.Quantity = 1 * u.kp
     """Draw a bar as long as `length` (kpc or pc) at the galaxy's distance, and label it."""
     galaxy = get_galaxy(galaxy) if isinstance(galaxy, str) else galaxy
     add_scalebar(axes, galaxy.angle(length), label=f"{length:g}", color=color, frame=False)
+
+
+def blend(layers: Mapping[str, np.ndarray], faint: float = 40, bright: float = 99.8) -> np.ndarray:
+    """Blend maps on one grid into one picture, each map in a colour of its own.
+
+    Each map is stretched by an inverse hyperbolic sine between two of its percentiles, tinted,
+    and laid over the others as light on a screen: 1 minus the product of what each leaves dark.
+    The picture is for the eye; nothing can be measured in it.
+
+    Parameters
+    ----------
+    layers : mapping of str to (rows, columns) array
+        The maps by their matplotlib colours. What is NaN stays dark.
+    faint, bright : float
+        The percentiles of each map that become black and the full colour.
+
+    Returns
+    -------
+    (rows, columns, 3) array
+        Red, green and blue from 0 to 1, for `Axes.imshow`.
+
+    Raises
+    ------
+    ValueError
+        If there is no map, or the maps are not on one grid.
+    """
+    shapes = sorted({np.shape(layer) for layer in layers.values()})
+    if len(shapes) != 1:
+        raise ValueError(
+            f"The maps have shapes {shapes}; give one or more maps, all on the same grid."
+        )
+    dark = np.ones((*shapes[0], 3))
+    for colour, layer in layers.items():
+        low, high = np.nanpercentile(layer, [faint, bright])
+        scaled = np.clip(np.nan_to_num((layer - low) / (high - low)), 0, 1)
+        light = np.arcsinh(20 * scaled) / np.arcsinh(20)
+        dark *= 1 - light[..., np.newaxis] * np.array(to_rgb(colour))
+    return 1 - dark
 
 
 def draw_map(

@@ -88,3 +88,27 @@ def test_a_scale_bar_is_as_long_as_it_says():
     (bar,) = [artist for artist in axes.artists if isinstance(artist, AnchoredSizeBar)]
     assert bar.size_bar.get_children()[0].get_width() == pytest.approx(3000 / 150, rel=1e-3)
     assert bar.txt_label.get_text() == "3 kpc"
+
+
+def test_blended_maps_keep_their_colours_and_nothing_is_brighter_than_white():
+    ramp = np.linspace(0, 1, 101).reshape(1, -1)
+    both = plots.blend({"red": ramp, "blue": ramp[:, ::-1]}, faint=0, bright=100)
+    assert both.shape == (1, 101, 3)
+    assert both.min() >= 0 and both.max() <= 1
+    np.testing.assert_allclose(both[0, -1], [1, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(both[0, 0], [0, 0, 1], atol=1e-12)
+    assert np.all(np.diff(both[0, :, 0]) > 0)
+
+
+def test_a_blended_map_stays_dark_where_it_is_missing():
+    layer = np.array([[np.nan, 0.0, 1.0, 2.0]])
+    picture = plots.blend({"white": layer}, faint=0, bright=100)
+    np.testing.assert_array_equal(picture[0, 0], 0)
+    np.testing.assert_allclose(picture[0, -1], 1)
+
+
+def test_maps_on_different_grids_are_not_blended():
+    with pytest.raises(ValueError, match="all on the same grid"):
+        plots.blend({"red": np.ones((2, 2)), "blue": np.ones((3, 3))})
+    with pytest.raises(ValueError, match="give one or more maps"):
+        plots.blend({})
