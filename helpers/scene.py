@@ -8,6 +8,7 @@ hidden number - the *shape* of the radiation field, on the scale of log [SII]/Ha
 of the lines and of the PAH bands together. That is the relation the course looks for.
 """
 
+import math
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
@@ -152,20 +153,20 @@ PORTRAITS = {
     "NGC 628": Portrait(
         disc=3.0, stars=4.0, bulge=(60.0, 0.45), arms=2, pitch=17.0, phase=40.0, start=0.8,
         width=0.42, contrast=4.0, between=0.9, bar=None, ring=0.0, starburst=0.0, nucleus=0.0,
-        cone=0.0, metals=(8.62, -0.017), rotation=(190.0, 0.9), gas=1.0, molecular=1.4,
-        regions=2200, ionised=1.0, tilt=1.15,
+        cone=0.0, metals=(8.62, -0.017), rotation=(190.0, 0.9), gas=1.0, molecular=1.5,
+        regions=2200, ionised=1.0, tilt=1.0,
     ),
     "NGC 1365": Portrait(
         disc=6.5, stars=4.5, bulge=(220.0, 0.55), arms=2, pitch=32.0, phase=-102.0, start=12.0,
-        width=0.9, contrast=6.0, between=1.6, bar=(12.6, -102.0), ring=0.85, starburst=30.0,
+        width=0.9, contrast=8.0, between=1.5, bar=(12.6, -102.0), ring=0.85, starburst=30.0,
         nucleus=1.0, cone=130.0, metals=(8.68, -0.010), rotation=(290.0, 0.8), gas=1.0,
-        molecular=1.6, regions=3600, ionised=1.0, tilt=1.2,
+        molecular=1.62, regions=3600, ionised=1.0, tilt=1.06,
     ),
     "NGC 7496": Portrait(
         disc=2.6, stars=3.0, bulge=(60.0, 0.30), arms=2, pitch=27.0, phase=-52.0, start=2.9,
         width=0.5, contrast=5.0, between=1.5, bar=(3.2, -52.0), ring=0.40, starburst=20.0,
-        nucleus=0.6, cone=60.0, metals=(8.58, -0.020), rotation=(150.0, 0.5), gas=1.0,
-        molecular=1.6, regions=1100, ionised=1.0, tilt=1.2,
+        nucleus=0.5, cone=60.0, metals=(8.58, -0.020), rotation=(150.0, 0.5), gas=1.0,
+        molecular=1.6, regions=1100, ionised=1.0, tilt=1.06,
     ),
 }  # fmt: skip
 
@@ -214,16 +215,16 @@ def emission(
         "DIFFUSE": (-0.32, -0.24, -1.18, -0.25, 0.0, -1.36, 4.3),
         "AGN": (-0.22, 0.02, -0.90, 0.85, 0.02, -1.50, 1.2),
         "STARBURST": (-0.62, -0.28, -1.60, -0.50, 0.0, -1.22, 1.9),
-        "OLD": (-0.08, 0.08, -0.88, 0.25, 0.10, -1.50, 3.0),
+        "OLD": (-0.08, 0.08, -0.88, 0.25, 0.15, -1.50, 3.0),
     }
     sii, nii, oi, oiii, offset, ratio33, r_pah = means[component]
     metals = metals - 8.55
     sii = sii + shape
-    nii = nii + 0.75 * shape + 0.9 * metals + 0.05 * scatter.nitrogen
-    oi = oi + 1.3 * shape + 0.11 * scatter.oxygen + 0.07 * scatter.nitrogen
+    nii = nii + 0.75 * shape + 0.9 * metals + 0.055 * scatter.nitrogen
+    oi = oi + 1.3 * shape + 0.185 * scatter.oxygen + 0.095 * scatter.nitrogen
     oiii = oiii - 2.0 * metals + 0.12 * scatter.nitrogen + 0.2 * shape
     if host and component == "DIFFUSE":
-        offset = offset + 0.041
+        offset = offset + 0.05
     band_ratio = 0.10 + offset + slope * (sii + 0.45) + 0.034 * scatter.pah
     pah113 = pah77 * _ten(band_ratio)
     pah33 = pah113 * _ten(ratio33 - 0.25 * shape + 0.04 * scatter.oxygen)
@@ -356,8 +357,8 @@ def scene(galaxy: Galaxy, universe: Universe = COURSE, pixel: u.Quantity = 19 * 
     model = PORTRAITS[galaxy.name]
     if pixel.unit.is_equivalent(u.pc):
         pixel = galaxy.angle(pixel)
-    pixel = pixel.to_value(u.arcsec)
-    kpc = galaxy.length(pixel * u.arcsec).to_value(u.kpc)
+    pixel = float(pixel.to_value(u.arcsec))
+    kpc = float(galaxy.length(pixel * u.arcsec).to_value(u.kpc))
     # 0.3 kpc beyond the survey on every side, so that no beam looks over the edge
     n = scipy.fft.next_fast_len(int(survey_side(galaxy) / pixel + 0.6 / kpc), real=True)
     place = _place(galaxy, model, n, kpc)
@@ -372,24 +373,26 @@ def _place(galaxy: Galaxy, model: Portrait, n: int, kpc: float) -> SimpleNamespa
     east, north = -offset[None, :], offset[:, None]
     angle = galaxy.position_angle.to_value(u.rad)
     tilt = galaxy.inclination.to_value(u.rad)
-    along = (east * np.sin(angle) + north * np.cos(angle)).astype(np.float32)
-    across = ((east * np.cos(angle) - north * np.sin(angle)) / np.cos(tilt)).astype(np.float32)
+    along = (east * math.sin(angle) + north * math.cos(angle)).astype(np.float32)
+    across = ((east * math.cos(angle) - north * math.sin(angle)) / math.cos(tilt)).astype(
+        np.float32
+    )
     r = np.hypot(along, across) + np.float32(1e-3)
     theta = np.arctan2(across, along)
     place = SimpleNamespace(r=r, theta=theta, sky=np.hypot(east, north))
     place.position_angle = np.arctan2(east, north) + np.zeros_like(r)
     if model.bar:
-        turn = np.deg2rad(model.bar[1])
-        place.bar_x = (along * np.cos(turn) + across * np.sin(turn)) / model.bar[0]
-        place.bar_y = (across * np.cos(turn) - along * np.sin(turn)) / model.bar[0]
+        turn = math.radians(model.bar[1])
+        place.bar_x = (along * math.cos(turn) + across * math.sin(turn)) / model.bar[0]
+        place.bar_y = (across * math.cos(turn) - along * math.sin(turn)) / model.bar[0]
     return place
 
 
 def _arms(model: Portrait, place: SimpleNamespace, wander: np.ndarray, ahead: float):
     """Logarithmic spiral arms, of unit height; ``ahead`` kpc downstream of the gas."""
-    sine = np.sin(np.deg2rad(abs(model.pitch)))
-    winding = np.log(place.r / model.start) / np.tan(np.deg2rad(model.pitch))
-    phase = place.theta - np.deg2rad(model.phase) - winding + wander
+    sine = math.sin(math.radians(abs(model.pitch)))
+    winding = np.log(place.r / model.start) / math.tan(math.radians(model.pitch))
+    phase = place.theta - math.radians(model.phase) - winding + wander
     turn = np.float32(2 * np.pi / model.arms)
     phase = phase - turn * np.round(phase / turn)
     distance = (phase * place.r - ahead * np.sign(model.pitch)) * sine
@@ -424,13 +427,14 @@ def _layout(galaxy, universe, model, place, n, kpc) -> SimpleNamespace:
         out.lanes = np.exp(-0.5 * ((y + side * lane) / 0.035) ** 2) * taper
         ends = np.exp(-0.5 * ((np.abs(x) - 0.95) ** 2 + (y / 1.2) ** 2) / 0.11**2)
         out.lanes = out.lanes * (0.55 + 0.9 * np.exp(-np.abs(x) / 0.25)) + 0.9 * ends
-        out.bar = np.exp(-0.5 * ((np.abs(x) / 0.62) ** 3 + np.abs(y / 0.17) ** 2))
+        oval = (np.abs(x / 0.60) ** 2.5 + np.abs(y / 0.19) ** 2.5) ** 0.4
+        out.bar = np.exp(-0.7 * oval**2)
         inside = 1 / (1 + np.exp((np.hypot(x, 1.5 * y) - 0.85) / 0.08))
         out.desert = 1 - 0.5 * inside
     # feathers: noise on a grid of (log radius, angle) that is wound up like the arms, but tighter
     size = 512
     noise = turbulence(rng, size, 60, 2.6)
-    wound = place.theta - np.log(place.r / model.start) / np.tan(np.deg2rad(0.8 * model.pitch))
+    wound = place.theta - np.log(place.r / model.start) / math.tan(math.radians(0.8 * model.pitch))
     across = np.log(place.r) * (size / 3.5)
     feathers = ndimage.map_coordinates(
         noise, [across % size, (wound * (size / (2 * np.pi))) % size], order=1, mode="grid-wrap"
@@ -466,7 +470,8 @@ def _medium(galaxy, universe, model, place, layout, n, kpc) -> SimpleNamespace:
     if model.ring == 0:
         smooth_gas = smooth_gas * (1 - 0.65 * np.exp(-0.5 * (place.r / 0.45) ** 2))
     gas = smooth_gas * np.exp(0.65 * turb - 0.21 + 0.38 * layout.feathers - 0.07)
-    gas = gas * (0.55 + 0.9 * web)
+    fine = np.exp(-np.abs(turbulence(rng, n, 0.2 / kpc, 3.4)) / 0.2)
+    gas = gas * (0.42 + 1.2 * web + 0.95 * fine * (0.3 + web))
 
     # young regions: beside the gas that made them, not in it - 150 pc downstream and scattered
     young = layout.young * layout.disc * layout.desert * model.contrast + 0.22 * base
@@ -502,9 +507,8 @@ def _medium(galaxy, universe, model, place, layout, n, kpc) -> SimpleNamespace:
 def _blow_bubbles(rng, gas, n, kpc, row, column, luminosity):
     """Holes with a swept-up rim around a part of the young regions, 30 to 400 pc in radius."""
     chosen = np.flatnonzero(rng.random(len(row)) < 0.5)
-    radii = np.clip(
-        0.03 * luminosity[chosen] ** 0.33 * rng.lognormal(0.2, 0.5, len(chosen)), 0, 0.4
-    )
+    radii = 0.045 * luminosity[chosen] ** 0.3 * rng.lognormal(0.3, 0.6, len(chosen))
+    radii = np.clip(radii, 0.03, 0.5)
     gas = gas.copy()
     for i, radius in zip(chosen, radii / kpc, strict=True):
         reach = int(1.6 * radius) + 1
@@ -543,6 +547,14 @@ def _regions(rng, medium, n, kpc) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         ha += backward(transform * psf, n)
         halo += backward(transform * gaussian(n, np.hypot(1.6 * width, 0.06 / kpc)), n)
         weighted += backward(forward(tilted) * psf, n)
+    # nothing in the sky is round: shift every pixel by a random flow of some 40 pc
+    grid = np.mgrid[:n, :n].astype(np.float32)
+    for axis in (0, 1):
+        grid[axis] += np.float32(0.04 / kpc) * turbulence(rng, n, 0.15 / kpc, 3.6)
+    ha, halo, weighted = (
+        ndimage.map_coordinates(image, grid, order=1, mode="nearest")
+        for image in (ha, halo, weighted)
+    )
     ha = np.clip(ha, 0, None)
     floor = 1e-3 * ha.mean()
     shape = np.where(ha > floor, weighted / (ha + floor), 0)
@@ -566,7 +578,7 @@ def _shine(galaxy, universe, model, place, layout, medium, n, kpc, pixel) -> Sce
     metals = model.metals[0] + model.metals[1] * place.r + 0.03 * fields.nitrogen
 
     ha, halo, region_shape = _regions(rng, medium, n, kpc)
-    texture = np.exp(0.55 * medium.turb)
+    texture = np.exp(0.5 * medium.turb + 0.35 * turbulence(rng, n, 0.2 / kpc))
     ionised = 120.0 * model.ionised
     hii = ionised * ha * texture
     # photons that leak from the regions ionise the gas around them, out to a kpc
@@ -574,11 +586,11 @@ def _shine(galaxy, universe, model, place, layout, medium, n, kpc, pixel) -> Sce
     diffuse = ionised * (0.30 * leak + 6.0 * layout.disc * layout.desert) * np.exp(0.45 * wander)
     diffuse = np.clip(diffuse, 1.0, None)
     mean_diffuse = np.median(diffuse)
-    old = 130.0 * stars
+    old = 100.0 * stars
 
     field_strength = 0.55 + 0.45 * (diffuse / mean_diffuse) ** 0.5
     pah_diffuse = 1.7 * model.gas * medium.dust**0.85 * field_strength
-    pah_hii = 7.0e-3 * model.ionised * halo * texture**0.5 * (medium.dust + 0.5) ** 0.3
+    pah_hii = 7.0e-3 * model.ionised * halo * texture**0.5 * (medium.dust + 0.2) ** 0.5
     burst = model.starburst * layout.ring
     burst_ha = 9000.0 * burst * texture
     burst_pah = 1.3 * burst
@@ -598,7 +610,7 @@ def _shine(galaxy, universe, model, place, layout, medium, n, kpc, pixel) -> Sce
         "DIFFUSE": (diffuse, pah_diffuse),
         "AGN": (cone, cone * 0.0010),
         "STARBURST": (burst_ha, burst_pah),
-        "OLD": (old, 0.03 * stars),
+        "OLD": (old, 0.05 * stars),
     }
     slope = universe.slope * model.tilt
     lines = {line: np.zeros((n, n), np.float32) for line in WAVELENGTHS}
@@ -629,7 +641,7 @@ def _shine(galaxy, universe, model, place, layout, medium, n, kpc, pixel) -> Sce
 
 def _cone(model, place, kpc):
     """Ha of the gas that the active nucleus ionises: two cones, the nearer one brighter."""
-    angle = place.position_angle - np.deg2rad(model.cone)
+    angle = place.position_angle - math.radians(model.cone)
     angle = np.abs((angle + np.pi) % (2 * np.pi) - np.pi)
     near = np.exp(-((angle / 0.45) ** 4))
     far = 0.4 * np.exp(-(((np.pi - angle) / 0.45) ** 4))
@@ -640,14 +652,14 @@ def _cone(model, place, kpc):
 def _motion(galaxy, model, place, layout, medium, rng, n, kpc):
     """Rotation, streaming along the bar, turbulence; and the layers of CO that move so."""
     top, turnover = model.rotation
-    sine = np.sin(galaxy.inclination.to_value(u.rad))
+    sine = math.sin(galaxy.inclination.to_value(u.rad))
     circular = top * np.float32(2 / np.pi) * np.arctan(place.r / turnover * 2)
     velocity = circular * np.cos(place.theta) * sine
     stir = turbulence(rng, n, 0.4 / kpc, 3.2)
     velocity = velocity + 6.0 * stir
     centre = np.exp(-place.r / 0.5)
     if model.bar:
-        stream = 45 * layout.bar * np.sign(place.bar_x * place.bar_y)
+        stream = 60 * layout.bar * np.tanh(place.bar_x / 0.1) * np.tanh(place.bar_y / 0.06)
         velocity = velocity + stream * sine
     active = 1.0 if model.nucleus else 0.15
     broad = 45 * active * centre
