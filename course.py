@@ -303,12 +303,12 @@ def doctor(words: list) -> int:
     return subprocess.call([sys.executable, "-m", "helpers.doctor", *words], cwd=str(PROJECT))
 
 
-def module(name: str, lock: str, *first: str):
+def module(name: str, lock: str):
     """Make a word that installs `lock` and runs a module of the course."""
 
     def word(words: list) -> int:
         install(lock)
-        return become("-m", name, *first, *words)
+        return become("-m", name, *words)
 
     return word
 
@@ -317,7 +317,7 @@ WORDS = {
     "lab": lab,
     "test": test,
     "doctor": doctor,
-    "data": module("helpers.survey", LAB_LOCK, "remake"),
+    "data": module("helpers.remake", LAB_LOCK),
     "measure": module("helpers.measure", LAB_LOCK),
     "lock": module("helpers.lock", TEST_LOCK),
 }
