@@ -86,10 +86,17 @@ def sky_axes(wcs, figure: Figure | None = None, position: tuple[int, int, int] =
     return axes
 
 
-def scale_bar(axes: WCSAxes, galaxy: Galaxy | str, length: u.Quantity = 1 * u.kpc, color="white"):
+def scale_bar(
+    axes: WCSAxes,
+    galaxy: Galaxy | str,
+    length: u.Quantity = 1 * u.kpc,
+    color: str = "white",
+    corner: str = "bottom right",
+) -> None:
     """Draw a bar as long as `length` (kpc or pc) at the galaxy's distance, and label it."""
     galaxy = get_galaxy(galaxy) if isinstance(galaxy, str) else galaxy
-    add_scalebar(axes, galaxy.angle(length), label=f"{length:g}", color=color, frame=False)
+    options = {"color": color, "corner": corner, "frame": False}
+    add_scalebar(axes, galaxy.angle(length), label=f"{length:g}", **options)
 
 
 def blend(layers: Mapping[str, np.ndarray], faint: float = 40, bright: float = 99.8) -> np.ndarray:
