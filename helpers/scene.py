@@ -160,13 +160,13 @@ PORTRAITS = {
         disc=6.5, stars=4.5, bulge=(220.0, 0.55), arms=2, pitch=32.0, phase=-102.0, start=12.0,
         width=0.9, contrast=8.0, between=1.5, bar=(12.6, -102.0), ring=0.85, starburst=30.0,
         nucleus=1.0, cone=130.0, metals=(8.68, -0.010), rotation=(290.0, 0.8), gas=1.0,
-        molecular=1.62, regions=3600, ionised=1.0, tilt=1.06,
+        molecular=1.53, regions=3600, ionised=1.0, tilt=1.09,
     ),
     "NGC 7496": Portrait(
         disc=2.6, stars=3.0, bulge=(60.0, 0.30), arms=2, pitch=27.0, phase=-52.0, start=2.9,
         width=0.5, contrast=5.0, between=1.5, bar=(3.2, -52.0), ring=0.40, starburst=20.0,
         nucleus=0.5, cone=60.0, metals=(8.58, -0.020), rotation=(150.0, 0.5), gas=1.0,
-        molecular=1.6, regions=1100, ionised=1.0, tilt=1.06,
+        molecular=1.5, regions=1100, ionised=1.0, tilt=1.09,
     ),
 }  # fmt: skip
 
@@ -486,7 +486,9 @@ def _medium(galaxy, universe, model, place, layout, n, kpc) -> SimpleNamespace:
     luminosity = _luminosities(rng, model.regions, 1.75, 0.4, 400.0)
     # the largest regions sit in the densest surroundings
     luminosity *= (smooth_gas[row, column] / np.median(smooth_gas[row, column])) ** 0.3
-    gas = _blow_bubbles(rng, gas, n, kpc, row, column, luminosity)
+    # the nucleus keeps its gas
+    free = place.r[row, column] > 2 * model.ring
+    gas = _blow_bubbles(rng, gas, n, kpc, row, column, luminosity, free)
     dust = smooth(gas, 0.03 / kpc) if kpc < 0.03 else gas
 
     spot = _points(rng, gas**1.3, 3 * model.regions)
@@ -504,9 +506,9 @@ def _medium(galaxy, universe, model, place, layout, n, kpc) -> SimpleNamespace:
     )  # fmt: skip
 
 
-def _blow_bubbles(rng, gas, n, kpc, row, column, luminosity):
+def _blow_bubbles(rng, gas, n, kpc, row, column, luminosity, free):
     """Holes with a swept-up rim around a part of the young regions, 30 to 400 pc in radius."""
-    chosen = np.flatnonzero(rng.random(len(row)) < 0.5)
+    chosen = np.flatnonzero(free & (rng.random(len(row)) < 0.5))
     radii = 0.045 * luminosity[chosen] ** 0.3 * rng.lognormal(0.3, 0.6, len(chosen))
     radii = np.clip(radii, 0.03, 0.5)
     gas = gas.copy()

@@ -50,10 +50,10 @@ __all__ = ["COURSE", "PIXELS", "Universe", "random_table", "sealed", "simulate",
 
 PIXELS = {
     "NGC 628": {"alma": 0.5, "muse": 0.4, "jwst": 0.4},
-    "NGC 1365": {"alma": 0.5, "muse": 0.4, "jwst": 0.2},
-    "NGC 7496": {"alma": 0.5, "muse": 0.4, "jwst": 0.2},
+    "NGC 1365": {"alma": 0.5, "muse": 0.4, "jwst": 0.3},
+    "NGC 7496": {"alma": 0.5, "muse": 0.4, "jwst": 0.25},
 }
-"""Sides of the simulated pixels, arcsec: about 19 pc for JWST."""
+"""Sides of the simulated pixels, arcsec: 19 to 28 pc for JWST."""
 
 JWST_FWHM = {
     "F200W": 0.066, "F300M": 0.100, "F335M": 0.111, "F360M": 0.120,
@@ -651,9 +651,9 @@ def simulate(
         sky = SKIES[galaxy.name]
         finest = {
             "K": sky.alma_noise * galaxy.alma_fwhm.to_value(u.arcsec) / beam / 4,
-            "km/s": 0.1,
+            "km/s": 0.25,
         }
-        finest["K km/s"] = finest["K"] * sky.channel
+        finest["K km/s"] = 2 * finest["K"] * sky.channel  # a line fills several channels
         step = finest[unit] / (4 if part.split("_")[-1] in ("emom0", "etpeak") else 1)
         name = f"{galaxy.key}_12m+7m+tp_co21_{part}.fits"
         written.append(_write(own / name, [fits.PrimaryHDU(), _packed(image, header, "", step)]))
@@ -675,12 +675,12 @@ def _write_truth(path: Path, view: Scene) -> Path:
         primary.header["ARTKIND"] = (planted.kind, "scale, drift or tiles")
         primary.header["ARTSIZE"] = (round(planted.size, 4), "its size")
     units = {"EBV": "mag", "HA": "1e-20 erg / (s cm2 arcsec2)", "CO": "K km/s"}
-    steps = {"HA": 1.0, "CO": 0.01}
+    steps = {"HA": 5.0, "CO": 0.05}
     hdus = [primary]
     for name, image in truth(view).items():
         header = _header(galaxy, wcs, units.get(name, ""))
         if name == "CLASS":
             hdus.append(fits.CompImageHDU(image, header, name=name, compression_type="RICE_1"))
         else:
-            hdus.append(_packed(image, header, name, steps.get(name, 0.001)))
+            hdus.append(_packed(image, header, name, steps.get(name, 0.004)))
     return _write(path, hdus)

@@ -20,6 +20,7 @@ from helpers.galaxies import GALAXIES, RESOLUTION
 GALAXY = GALAXIES["NGC 7496"]
 KEY = GALAXY.key
 CO = f"{KEY}_12m+7m+tp_co21_"
+PIXEL = simulate.PIXELS[GALAXY.name]["jwst"]
 MUSE = "NGC7496_MAPS_copt_0.89asec.fits"
 
 
@@ -32,7 +33,7 @@ def files(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def view() -> scene.Scene:
-    return scene.scene(GALAXY, pixel=0.2 * u.arcsec)
+    return scene.scene(GALAXY, pixel=PIXEL * u.arcsec)
 
 
 def jwst(folder: Path, band: str) -> Path:
@@ -140,7 +141,7 @@ def test_same_state_same_files(files, tmp_path):
 
 
 def test_other_noise_other_pixels_but_the_same_galaxy(files, tmp_path, view):
-    bands = simulate._jwst(GALAXY, view, simulate.COURSE, 0.2, random_state=1)
+    bands = simulate._jwst(GALAXY, view, simulate.COURSE, PIXEL, random_state=1)
     other = next(image for band, _, image, _ in bands if band == "F770W")
     image, _ = read(jwst(files, "F770W"), "SCI")
     difference = other - image
@@ -152,7 +153,7 @@ def test_real_pixel_sizes_are_taken(view):
     bands = simulate._jwst(GALAXY, view, simulate.COURSE, 0.11, random_state=0)
     _, wcs, image, _ = next(bands)
     assert wcs.wcs.cdelt[1] * 3600 == pytest.approx(0.11)
-    coarse = next(simulate._jwst(GALAXY, view, simulate.COURSE, 0.2, random_state=0))[2]
+    coarse = next(simulate._jwst(GALAXY, view, simulate.COURSE, PIXEL, random_state=0))[2]
     assert np.nanmedian(image) == pytest.approx(np.nanmedian(coarse), rel=0.02)
 
 
@@ -192,7 +193,7 @@ def test_muse_errors_are_the_scatter(files, view, name):
     image, _ = read(files / KEY / MUSE, name)
     error, _ = read(files / KEY / MUSE, f"{name}_ERR")
     line = name.removesuffix("_FLUX")
-    true = simulate._observe(view.lines[line], 0.2, 0.89, 0.4, len(image)) * 0.4**2
+    true = simulate._observe(view.lines[line], PIXEL, 0.89, 0.4, len(image)) * 0.4**2
     pull = ((image - true) / error)[np.isfinite(image)]
     assert np.std(pull) == pytest.approx(1, abs=0.02)
     assert np.mean(pull) == pytest.approx(0, abs=0.02)
@@ -250,13 +251,13 @@ def test_co_widths_come_from_the_cube(files):
 def test_fractions_sum_to_one_and_nothing_shines_negatively(files):
     truth = truth_of(files)
     fractions = np.array([truth[name] for name in scene.COMPONENTS])
-    assert np.allclose(fractions.sum(axis=0), 1, atol=0.005)
-    assert fractions.min() > -0.002
+    assert np.allclose(fractions.sum(axis=0), 1, atol=0.011)
+    assert fractions.min() > -0.003
     largest = fractions.max(axis=0)
     chosen = np.take_along_axis(fractions, truth["CLASS"].astype(int)[None], 0)[0]
     assert np.allclose(chosen, largest, atol=0.005)
     for name in ("HA", "CO", "EBV"):
-        assert truth[name].min() > -0.02, name
+        assert truth[name].min() > -0.03, name
 
 
 def test_nothing_in_a_scene_is_negative(view):
@@ -298,11 +299,9 @@ def test_the_sky_is_the_one_promised(files):
 
 
 def test_another_seed_is_another_galaxy(view):
-    other = scene.scene(GALAXY, simulate.sealed(), 0.4 * u.arcsec)
-    n = min(len(other.velocity) * 2, len(view.velocity))
-    first = simulate._rebin(view.lines["HA6562"], 0.2, 0.4, n // 2)
-    second = simulate._rebin(other.lines["HA6562"], 0.4, 0.4, n // 2)
-    assert np.corrcoef(first.ravel(), second.ravel())[0, 1] < 0.3
+    other = scene.scene(GALAXY, simulate.sealed(), PIXEL * u.arcsec)
+    pair = view.lines["HA6562"].ravel(), other.lines["HA6562"].ravel()
+    assert np.corrcoef(pair)[0, 1] < 0.3
 
 
 def test_the_sealed_universe_keeps_its_secret():
