@@ -99,11 +99,17 @@ def read_maps(path: str | Path) -> dict[str, CCDData]:
         return {name: _map(hdus, path, name) for name in names}
 
 
-def write_maps(path: str | Path, maps: Mapping[str, CCDData], *, overwrite: bool = False) -> None:
+def write_maps(
+    path: str | Path,
+    maps: Mapping[str, CCDData],
+    *,
+    bits: tuple[int, int] = (14, 14),
+    overwrite: bool = False,
+) -> None:
     """Write maps to one FITS file: an HDU for each, and ``<name>_ERR`` for its error.
 
-    Values are rounded to 14 binary digits, a part in 16,000, which the compression (otherwise
-    lossless) needs to gain anything. The same maps give the same bytes.
+    The compression is lossless, but gains nothing unless values are rounded first. The same
+    maps give the same bytes.
 
     Parameters
     ----------
@@ -111,14 +117,17 @@ def write_maps(path: str | Path, maps: Mapping[str, CCDData], *, overwrite: bool
         The file to make.
     maps : mapping of str to CCDData
         As from `helpers.resolution.common_maps`.
+    bits : tuple of int
+        Binary digits that values and errors keep; 14 are a part in 16,000.
     overwrite : bool
         Whether an existing file is replaced.
     """
     hdus = fits.HDUList([fits.PrimaryHDU()])
     for name, image in maps.items():
-        hdus.append(_image_hdu(name, np.where(valid(image), image.data, np.nan), image))
+        value = np.where(valid(image), image.data, np.nan)
+        hdus.append(_image_hdu(name, value, image, bits[0]))
         if image.uncertainty is not None:
-            hdus.append(_image_hdu(f"{name}_ERR", errors(image), image))
+            hdus.append(_image_hdu(f"{name}_ERR", errors(image), image, bits[1]))
     hdus.writeto(path, overwrite=overwrite)
 
 
@@ -318,7 +327,7 @@ _KEPT = (
 )
 
 
-def _image_hdu(name: str, values: np.ndarray, image: CCDData) -> fits.CompImageHDU:
+def _image_hdu(name: str, values: np.ndarray, image: CCDData, bits: int) -> fits.CompImageHDU:
     header = image.wcs.to_header()
     header.remove("MJDREF", ignore_missing=True)
     for keyword in _KEPT:
@@ -328,7 +337,7 @@ def _image_hdu(name: str, values: np.ndarray, image: CCDData) -> fits.CompImageH
         header["COMMENT"] = "Simulated for a course; not an observation."
     header["BUNIT"] = image.unit.to_string("fits")
     mantissa, exponent = np.frexp(np.asarray(values, dtype=np.float32))
-    rounded = np.ldexp(np.round(mantissa * 2**14) / 2**14, exponent).astype(np.float32)
+    rounded = np.ldexp(np.round(mantissa * 2**bits) / 2**bits, exponent).astype(np.float32)
     hdu = fits.CompImageHDU(
         rounded, header, compression_type="GZIP_2", quantize_level=0, tile_shape=values.shape
     )

@@ -6,15 +6,17 @@ the notebooks look at, beside the maps of all three at the common resolution.
 """
 
 import argparse
+import gzip
 import hashlib
 import shutil
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from astropy.nddata import CCDData, StdDevUncertainty
 
 from helpers import simulate, survey
 from helpers.galaxies import GALAXIES, Galaxy
@@ -23,17 +25,20 @@ from helpers.resolution import common_maps
 
 SHIPPED = {
     "NGC 628": (
-        *("co_mom0", "co_tpeak", "co_ew", "co_strict_mom0"),
-        *("co_mom0_150pc", "co_tpeak_150pc", "co_ew_150pc"),
-        *("HA6562", "F770W", "F2100W"),
+        *("co_mom0", "co_tpeak", "co_ew", "co_mom0_150pc", "co_tpeak_150pc", "co_ew_150pc"),
+        *("HA6562", "F770W"),
     ),
-    "NGC 1365": ("co_mom0", "HA6562", "F770W"),
-    "NGC 7496": survey.MAPS,
+    "NGC 1365": ("HA6562", "F770W"),
+    "NGC 7496": (
+        *("co_mom0", "co_ew", "co_tpeak", "co_strict_mom0"),
+        *survey.MUSE_LINES,
+        *survey.JWST_BANDS,
+    ),
 }
 """The maps of each galaxy that are shipped at their telescope's own resolution."""
 
-VALUE_BITS, ERROR_BITS = 12, 6
-"""Bits of the mantissa that shipped maps keep: steps of 0.02 % in a value, 2 % in an error."""
+BITS = (9, 4)
+"""Of the shipped maps at 150 pc: steps of 0.2 % in a value, of 6 % in an error."""
 
 
 def remake(folder: Path = survey.EMBEDDED) -> None:
@@ -47,26 +52,38 @@ def remake(folder: Path = survey.EMBEDDED) -> None:
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        new = Path(scratch) / "new"
-        for universe, home in (
-            (simulate.COURSE, new),
-            (simulate.sealed(), new / "sealed"),
-        ):
-            for galaxy in GALAXIES.values():
-                files = Path(scratch) / universe.name
-                simulate.simulate(galaxy, files, universe)
-                home.mkdir(parents=True, exist_ok=True)
-                maps = common_maps(galaxy, survey.native_maps(galaxy, files))
-                write_maps(home / f"{galaxy.key}_150pc.fits", _rounded(maps))
-                shutil.copy(files / f"{galaxy.key}_truth.fits", home)
-                if universe is simulate.COURSE:
-                    _ship(galaxy, files, home)
-                shutil.rmtree(files / galaxy.key)
+        new, old = Path(scratch) / "new", Path(scratch) / "old"
+        largest_first = sorted(GALAXIES, key=lambda name: -np.prod(GALAXIES[name].grid()[1]))
+        jobs = [(name, sealed, new) for name in largest_first for sealed in (False, True)]
+        # Threads of the numerical libraries do not survive a fork: start each process afresh.
+        with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+            for job in [pool.submit(_make, *job) for job in jobs]:
+                job.result()
         write_checksums(new)
-        old = Path(scratch) / "old"
         if folder.exists():
             folder.rename(old)
-        new.rename(folder)
+        try:
+            new.rename(folder)
+        except OSError:
+            old.rename(folder)
+            raise
+
+
+def _make(name: str, sealed: bool, new: Path) -> None:
+    """Simulate one galaxy of one universe, and keep what is shipped of it."""
+    galaxy = GALAXIES[name]
+    home = new / "sealed" if sealed else new
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=new.parent) as scratch:
+        files = Path(scratch)
+        simulate.simulate(galaxy, files, simulate.sealed() if sealed else simulate.COURSE)
+        maps = common_maps(galaxy, survey.native_maps(galaxy, files))
+        write_maps(home / f"{galaxy.key}_150pc.fits", maps, bits=BITS)
+        shutil.copy(files / f"{galaxy.key}_truth.fits", home)
+        for kind in ("150pc", "truth"):
+            _squeeze(home / f"{galaxy.key}_{kind}.fits")
+        if not sealed:
+            _ship(galaxy, files, home)
 
 
 def write_checksums(folder: Path) -> None:
@@ -85,8 +102,7 @@ def _ship(galaxy: Galaxy, files: Path, home: Path) -> None:
     wanted: dict[Path, set[str]] = {}
     for name in SHIPPED[galaxy.name]:
         path, hdu, error = survey.map_file(galaxy, name, files)
-        if path.exists():
-            wanted.setdefault(path, set()).update({hdu, error} - {None})
+        wanted.setdefault(path, set()).update({hdu, error} - {None})
     for path, hdus in wanted.items():
         target = home / galaxy.key / path.name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -97,30 +113,15 @@ def _ship(galaxy: Galaxy, files: Path, home: Path) -> None:
         else:
             shutil.copy(path, target)
             head, product = path.name.rsplit("_", 1)
-            shutil.copy(path.with_name(f"{head}_e{product}"), target.parent)
+            if product == "mom0.fits" or galaxy.name == "NGC 7496":
+                shutil.copy(path.with_name(f"{head}_e{product}"), target.parent)
 
 
-def _rounded(maps: dict[str, CCDData]) -> dict[str, CCDData]:
-    """Keep the bits that carry information: what is left compresses to a third."""
-    rounded = {}
-    for name, sky_map in maps.items():
-        error = sky_map.uncertainty
-        rounded[name] = CCDData(
-            _round(sky_map.data, VALUE_BITS),
-            uncertainty=None
-            if error is None
-            else StdDevUncertainty(_round(error.array, ERROR_BITS)),
-            mask=sky_map.mask,
-            unit=sky_map.unit,
-            wcs=sky_map.wcs,
-            meta=sky_map.meta,
-        )
-    return rounded
-
-
-def _round(values: np.ndarray, bits: int) -> np.ndarray:
-    mantissa, exponent = np.frexp(values)
-    return np.ldexp(np.round(mantissa * 2**bits) / 2**bits, exponent).astype(np.float32)
+def _squeeze(path: Path) -> None:
+    """Compress a file as a whole: of a small FITS file, headers are the larger part."""
+    squeezed = gzip.compress(path.read_bytes(), compresslevel=9, mtime=0)
+    path.with_name(path.name + ".gz").write_bytes(squeezed)
+    path.unlink()
 
 
 if __name__ == "__main__":

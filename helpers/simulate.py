@@ -623,11 +623,11 @@ def simulate(
         )
         camera = "nircam" if band in BANDS[:4] else "miri"
         name = f"hlsp_phangs-jwst_jwst_{camera}_{galaxy.key}_{band.lower()}_v1p1_img.fits"
-        step = JWST_NOISE[band] / 4
+        step = JWST_NOISE[band] / 2  # adds 1 % to the noise
         hdus = [
             fits.PrimaryHDU(),
             _packed(image, header, "SCI", step),
-            _packed(error, header, "ERR", step / 4),
+            _packed(error, header, "ERR", step / 8),
         ]
         written.append(_write(own / name, hdus))
 
@@ -638,9 +638,9 @@ def simulate(
     ):
         header = _header(galaxy, wcs, unit, TELESCOP="ESO-VLT-U4", INSTRUME="MUSE", PSFFWHM=fwhm)
         # a velocity's error spans three decades, a flux's does not
-        step = 0.25 if unit == "km / s" else _step(error, 1 / 4)
+        step = 0.25 if unit == "km / s" else _step(error, 1 / 2)
         hdus.append(_packed(image, header, name, step))
-        hdus.append(_packed(error, header, f"{name}_ERR", step if unit == "km / s" else step / 4))
+        hdus.append(_packed(error, header, f"{name}_ERR", step if unit == "km / s" else step / 8))
     written.append(_write(own / f"{galaxy.key.upper()}_MAPS_copt_{fwhm:.2f}asec.fits", hdus))
 
     for part, beam, unit, wcs, image in _alma(galaxy, view, universe, pixels["alma"], random_state):

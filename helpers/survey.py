@@ -153,7 +153,7 @@ def common_maps(galaxy: Galaxy | str, folder: Path = EMBEDDED) -> dict[str, CCDD
         By name (`COMMON_MAPS`), all on `Galaxy.grid`: one pixel per resolution element.
     """
     galaxy = get_galaxy(galaxy) if isinstance(galaxy, str) else galaxy
-    return read_maps(Path(folder) / f"{galaxy.key}_150pc.fits")
+    return read_maps(Path(folder) / f"{galaxy.key}_150pc.fits.gz")
 
 
 def verify(folder: Path = EMBEDDED) -> list[str]:
