@@ -1,10 +1,13 @@
 """Measured maps, of M51, NGC 628 and three SAMI galaxies, through the course's own functions."""
 
 import astropy.units as u
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from astropy.io import fits
+from matplotlib.colors import AsinhNorm, LogNorm, Normalize
 
+from helpers import plots
 from helpers.maps import cube_moments, errors, fwhm, make_map, read_cube, read_map, signal_to_noise
 from helpers.resolution import match_resolution, to_grid
 
@@ -209,3 +212,48 @@ def test_sami_flux_survives_a_change_of_grid(realdata):
     gridded = to_grid(matched, coarse, (17, 17))
     total = np.nansum(matched.data[~matched.mask])
     assert np.nansum(gridded.data) == pytest.approx(total, rel=0.1)
+
+
+# the figures of notebook 01
+
+
+def inspected(name, image, tmp_path):
+    """The map on three scales, and what a cut at S/N 5 leaves; the pixels each panel draws."""
+    plt.switch_backend("agg")
+    snr = signal_to_noise(image)
+    confident = make_map(
+        np.where(snr > 5, image.data, np.nan), image.unit, image.wcs, meta=image.meta
+    )
+    noise = np.nanmedian(errors(image)[np.isfinite(snr)])
+    bright = np.nanpercentile(image.data, 99.5)
+    panels = (
+        ("linear", image, Normalize(0, bright)),
+        ("log", image, LogNorm(noise, bright)),
+        ("asinh", image, AsinhNorm(2 * noise, -3 * noise, bright)),
+        ("S/N > 5", confident, LogNorm(noise, bright)),
+    )
+    figure = plt.figure(figsize=(13, 10))
+    drawn = {}
+    for i, (title, shown, norm) in enumerate(panels, start=1):
+        axes = plots.draw_map(
+            shown, plots.sky_axes(shown.wcs, figure, (2, 2, i)), norm=norm, label=f"{name}, {title}"
+        )
+        drawn[title] = np.isfinite(np.ma.filled(axes.images[-1].get_array(), np.nan)).sum()
+    figure.savefig(tmp_path / f"{name}.png")
+    plt.close(figure)
+    assert (tmp_path / f"{name}.png").stat().st_size > 30_000
+    return drawn
+
+
+def test_measured_maps_go_through_the_inspection_figures(m51, ngc628, tmp_path):
+    """Nothing is drawn where nothing was measured, and the cut takes most of the outskirts."""
+    co = {"M51 CO(1-0)": m51["12co10"], "M51 CO(2-1)": m51["12co21"]}
+    co["NGC 628 CO(2-1)"] = cube_moments(*ngc628)["co_mom0"]
+    for name, image in co.items():
+        drawn = inspected(name, image, tmp_path)
+        measured = np.isfinite(signal_to_noise(image)).sum()
+        assert drawn["linear"] == drawn["asinh"] == measured > 1000
+        assert drawn["S/N > 5"] == (signal_to_noise(image) > 5).sum() < drawn["asinh"]
+    assert (
+        np.sum(co["NGC 628 CO(2-1)"].data < 0) > 100
+    )  # honest noise, which a logarithm would hide
