@@ -13,7 +13,7 @@ from astropy.table import QTable
 from astropy.visualization.wcsaxes import WCSAxes, add_scalebar
 from IPython.display import display
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize, to_rgb
+from matplotlib.colors import AsinhNorm, Normalize, to_rgb
 from matplotlib.figure import Figure
 
 from helpers.galaxies import Galaxy, get_galaxy
@@ -170,8 +170,19 @@ def draw_map(
     image = axes.imshow(shown, norm=norm, origin="lower", **options)
     unit = f"{sky_map.unit:unicode}" if sky_map.unit else ""
     text = " ".join(part for part in (label, f"[{unit}]" if unit else "") if part)
-    axes.figure.colorbar(image, ax=axes, label=text, shrink=0.85)
+    bar = axes.figure.colorbar(image, ax=axes, label=text, shrink=0.85)
+    if isinstance(norm, AsinhNorm):
+        ticks = _decades(norm)
+        bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+        bar.minorticks_off()
     return axes
+
+
+def _decades(norm: AsinhNorm) -> list[float]:
+    """Zero and the powers of ten where an asinh scale is not linear: those that do not crowd."""
+    first = np.ceil(np.log10(2 * norm.linear_width))
+    last = np.floor(np.log10(max(norm.vmax, 10**first)))
+    return [0.0, *10.0 ** np.arange(first, last + 1)]
 
 
 def draw_pixels(

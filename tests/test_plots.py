@@ -11,6 +11,7 @@ from astropy.nddata import CCDData
 from astropy.table import QTable
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from matplotlib.colors import AsinhNorm
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from PIL import Image
 
@@ -112,3 +113,13 @@ def test_maps_on_different_grids_are_not_blended():
         plots.blend({"red": np.ones((2, 2)), "blue": np.ones((3, 3))})
     with pytest.raises(ValueError, match="give one or more maps"):
         plots.blend({})
+
+
+def test_an_asinh_scale_marks_zero_and_decades_that_do_not_crowd():
+    wcs, shape = GALAXIES["NGC 7496"].grid()
+    flux = np.random.default_rng(0).normal(0, 0.1, shape) + np.linspace(0, 90, shape[1])
+    norm = AsinhNorm(0.2, -0.3, 100)
+    axes = plots.draw_map(CCDData(flux, unit="K", wcs=wcs), norm=norm)
+    axes.figure.canvas.draw()
+    labels = [label.get_text() for label in axes.figure.axes[-1].get_yticklabels()]
+    assert labels == ["0", "1", "10", "100"]
