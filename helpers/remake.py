@@ -9,6 +9,7 @@ import argparse
 import gzip
 import hashlib
 import shutil
+import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -124,11 +125,22 @@ def _squeeze(path: Path) -> None:
     path.unlink()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Remake the survey, and say in a sentence how it went."""
     parser = argparse.ArgumentParser(prog="course.py data", description=remake.__doc__)
     parser.add_argument("--to", type=Path, default=survey.EMBEDDED, help="another folder")
     to = parser.parse_args().to
     started = time.perf_counter()
-    remake(to)
+    try:
+        remake(to)
+    except OSError as error:
+        sys.exit(
+            f"{to} could not be remade ({error}) and is as it was: make sure that there are "
+            "100 MB of free disk and that you may write there, then start again."
+        )
     size = sum(path.stat().st_size for path in to.rglob("*") if path.is_file())
     print(f"Made {to} ({size / 1e6:.1f} MB) in {time.perf_counter() - started:.0f} s.")
+
+
+if __name__ == "__main__":
+    main()
