@@ -4,7 +4,6 @@ The file names are the archives' own, so the same functions open the embedded (s
 survey and files downloaded from the archives into another folder.
 """
 
-import hashlib
 from pathlib import Path
 
 from astropy.nddata import CCDData
@@ -154,22 +153,3 @@ def common_maps(galaxy: Galaxy | str, folder: Path = EMBEDDED) -> dict[str, CCDD
     """
     galaxy = get_galaxy(galaxy) if isinstance(galaxy, str) else galaxy
     return read_maps(Path(folder) / f"{galaxy.key}_150pc.fits.gz")
-
-
-def verify(folder: Path = EMBEDDED) -> list[str]:
-    """Compare every shipped file with its checksum.
-
-    Returns
-    -------
-    list of str
-        A sentence for each file that is missing or has changed; empty if all is well.
-    """
-    faults = []
-    for line in (Path(folder) / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
-        expected, name = line.split("  ", 1)
-        path = Path(folder) / name
-        if not path.exists():
-            faults.append(f"{name} is missing; `git checkout data` brings it back.")
-        elif hashlib.sha256(path.read_bytes()).hexdigest() != expected:
-            faults.append(f"{name} has changed; `git checkout data` brings it back.")
-    return faults
