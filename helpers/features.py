@@ -290,12 +290,6 @@ def _arrays(maps: Mapping[str, CCDData]):
     for m, unit in expected.items():
         if m not in maps:
             continue
-        sigma = errors(maps[m])
-        if sigma is None:
-            raise ValueError(
-                f"Map {m} has no uncertainty, so nothing can be said of its S/N. "
-                "Read it with read_map(..., error=...)."
-            )
         try:
             factor = maps[m].unit.to(unit)
         except u.UnitConversionError:
@@ -303,9 +297,15 @@ def _arrays(maps: Mapping[str, CCDData]):
                 f"Map {m} is in {maps[m].unit}, but {unit} was expected. "
                 "If its header is wrong, read it with read_map(..., unit=...)."
             ) from None
+        sigma = errors(maps[m])
+        if sigma is None:
+            raise ValueError(
+                f"Map {m} has no uncertainty, so nothing can be said of its S/N. "
+                "Read it with read_map(..., error=...)."
+            )
         flux[m] = np.array(maps[m].data, dtype=float) * factor
         error[m] = np.array(sigma, dtype=float) * factor
-        unknown = ~valid(maps[m]) | ~np.isfinite(error[m]) | ~(error[m] > 0)
+        unknown = ~valid(maps[m])
         if unknown.all():
             raise ValueError(
                 f"Map {m} has no pixel with a finite value and an error above 0. "

@@ -22,6 +22,7 @@ _WCS_CARD = re.compile(
     r"(WCSAXES|CTYPE\d|CRVAL\d|CRPIX\d|CDELT\d|CUNIT\d|CROTA\d|CD\d_\d|PC\d_\d|PV\d_\d+"
     r"|[AB]P?_(ORDER|DMAX|\d_\d)|LONPOLE|LATPOLE|RADE(SYS|CSYS)|EQUINOX)"
 )
+_WCS_NUMBER = re.compile(r"CRVAL|CRPIX|CDELT|CROTA|CD\d|PC\d|PV\d")
 _FILE_CARD = re.compile(r"BUNIT|BSCALE|BZERO|EXTNAME|EXTVER|CHECKSUM|DATASUM|INHERIT")
 _UNNAMED = ("", "PRIMARY", "COMPRESSED_IMAGE")
 _UPPER_CASE_UNITS = {
@@ -40,7 +41,11 @@ def existing(path: str | Path) -> Path:
     ------
     FileNotFoundError
         If it is not; the message names files of nearly that name.
+    TypeError
+        If it is no path.
     """
+    if not isinstance(path, str | Path):
+        raise TypeError(f"The name of a file was expected, not {type(path).__name__}.")
     path = Path(path)
     if path.is_file():
         return path
@@ -74,6 +79,10 @@ def opened(path: Path) -> Iterator[fits.HDUList]:
             warnings.filterwarnings("error", ".*truncated", AstropyUserWarning)
             with fits.open(file) as hdus:
                 yield hdus
+    except PermissionError as fault:
+        raise PermissionError(
+            f"{path} is there, but you may not read it: change its permissions, or copy it."
+        ) from fault
     except (OSError, EOFError, zlib.error, AstropyUserWarning) as fault:
         raise ValueError(
             f"{path.name} ({path.stat().st_size:,} bytes) is damaged, cut short or not a FITS "
@@ -98,13 +107,19 @@ def choose_hdu(hdus: fits.HDUList, hdu: str | int | None, path: Path) -> int:
     listed = ", ".join(name or f"{index} (unnamed)" for index, name in names.items()) or "none"
     if hdu is not None:
         wanted = [i for i, name in names.items() if i == hdu or (name and name == _upper(hdu))]
-        if wanted:
+        if len(wanted) == 1:
             return wanted[0]
+        if wanted:
+            raise ValueError(
+                f"{path.name} has {len(wanted)} images named {hdu}: say which by its number, "
+                f"hdu={' or '.join(map(str, wanted))}."
+            )
         raise ValueError(f"{path.name} has no image HDU {hdu!r}. It has: {listed}.")
     maps = [i for i, name in names.items() if not name.endswith("ERR")]
     science = [i for i in maps if names[i] == "SCI"]
-    if len(maps) == 1 or science:
-        return (science or maps)[0]
+    for only in (maps, science):
+        if len(only) == 1:
+            return only[0]
     if not maps:
         raise ValueError(f"{path.name} holds no map (its images: {listed}).")
     raise ValueError(f"{path.name} holds several maps: say which with hdu=, one of: {listed}.")
@@ -113,18 +128,21 @@ def choose_hdu(hdus: fits.HDUList, hdu: str | int | None, path: Path) -> int:
 def plane_of(hdu, plane: int | None, what: str) -> np.ndarray:
     """The image (float, rows by columns), or one plane of it if it is a cube."""
     values = hdu.data
-    while values.ndim > 2 and values.shape[0] == 1:  # the empty Stokes axis of radio maps
-        values = values[0]
+    # without the empty axes of radio maps, Stokes and frequency
+    values = values.reshape([n for n in values.shape[:-2] if n > 1] + [*values.shape[-2:]])
     if values.ndim == 3:
         if plane is None:
             raise ValueError(
                 f"{what} is a cube of {len(values)} planes: say which with plane=, from 0 on."
             )
-        if not 0 <= plane < len(values):
+        if plane not in range(len(values)):
             raise ValueError(f"{what} has planes 0 to {len(values) - 1}; plane={plane} was asked.")
-        values = values[plane]
+        values = values[int(plane)]
     elif values.ndim != 2:
-        raise ValueError(f"{what} has {values.ndim} axes; a map has two.")
+        raise ValueError(
+            f"{what} has {values.ndim} axes; a map has two, a cube three. Make a file of one "
+            "cube or map of it."
+        )
     elif plane:
         raise ValueError(f"{what} is a single map, without planes: leave plane={plane} out.")
     kept = np.float32 if values.dtype.kind == "f" and values.dtype.itemsize <= 4 else np.float64
@@ -145,7 +163,12 @@ def celestial_wcs(header: fits.Header, what: str) -> tuple[WCS, bool]:
             # It reports repaired spellings, such as DEG for deg. The repair is what we want.
             warnings.simplefilter("ignore", FITSFixedWarning)
             full = WCS(cards)
+        # astropy takes a number it cannot read for 0
+        if any(isinstance(cards[name], str) for name in cards if _WCS_NUMBER.match(name)):
+            raise ValueError("a position or scale is not a number")
         if full.has_celestial:
+            if max(full.wcs.lng, full.wcs.lat) > 1:
+                raise ValueError("the first two axes are not those of the sky")
             sky = full.sub([WCSSUB_LONGITUDE, WCSSUB_LATITUDE])
             return sky, full.wcs.lat < full.wcs.lng
     except (WcsError, ValueError) as fault:
@@ -168,6 +191,11 @@ def unit_of(header: fits.Header, given: str | u.UnitBase | None, what: str) -> u
     spelling = re.sub(r"\b(electron)s\b", r"\1", spelling, flags=re.IGNORECASE)
     spelling = re.sub(r"(?<=[A-Za-z])\.(?=[A-Za-z])", " ", spelling)
     above, *below = spelling.split("/")
+    if any(re.search(r"[A-Za-z0-9][ *]+[A-Za-z]", part) for part in below[:-1] if "(" not in part):
+        raise ValueError(
+            f"The unit {text!r} of {what} can be read in two ways: give unit=, with one slash at "
+            'most, e.g. "Jy km / (s beam)".'
+        )
     if len(below) > 1:  # erg/s/cm2, which the FITS standard does not like
         spelling = f"{above}/({' '.join(below)})"
     try:

@@ -43,11 +43,34 @@ class Galaxy:
     muse_fwhm: u.Quantity
 
     def angle(self, length: u.Quantity) -> u.Quantity:
-        """The angle (arcsec) that a length (pc, kpc) spans at the galaxy's distance."""
-        return (length / self.distance).to(u.arcsec, u.dimensionless_angles())
+        """The angle (arcsec) that a length (pc, kpc) spans at the galaxy's distance.
+
+        An angle is returned as it is, in arcsec.
+
+        Raises
+        ------
+        ValueError
+            If it is neither a length nor an angle.
+        """
+        if isinstance(length, u.Quantity):
+            if length.unit.is_equivalent(u.pc):
+                return (length / self.distance).to(u.arcsec, u.dimensionless_angles())
+            if length.unit.is_equivalent(u.arcsec):
+                return length.to(u.arcsec)
+        raise ValueError(
+            f"{length!r} is no length or angle: give it a unit, as in 150 * u.pc or 1 * u.arcsec."
+        )
 
     def length(self, angle: u.Quantity) -> u.Quantity:
-        """The length (pc) that an angle (arcsec) spans at the galaxy's distance."""
+        """The length (pc) that an angle (arcsec) spans at the galaxy's distance.
+
+        Raises
+        ------
+        ValueError
+            If it is no angle.
+        """
+        if not (isinstance(angle, u.Quantity) and angle.unit.is_equivalent(u.arcsec)):
+            raise ValueError(f"{angle!r} is no angle: give it a unit, as in 1 * u.arcsec.")
         return (angle * self.distance).to(u.pc, u.dimensionless_angles())
 
     def disc_plane(self, sky: SkyCoord) -> tuple[u.Quantity, u.Quantity]:
@@ -63,7 +86,12 @@ class Galaxy:
         along, across : Quantity
             Deprojected kpc along the receding major axis and along the minor axis.
         """
-        east, north = self.center.spherical_offsets_to(sky)
+        if not isinstance(sky, SkyCoord):
+            raise TypeError(
+                f"Positions on the sky were expected as a SkyCoord, not a {type(sky).__name__}: "
+                'SkyCoord(ra, dec, unit="deg").'
+            )
+        east, north = self.center.spherical_offsets_to(sky.icrs)
         angle = self.position_angle
         along = east * np.sin(angle) + north * np.cos(angle)
         across = (east * np.cos(angle) - north * np.sin(angle)) / np.cos(self.inclination)
@@ -88,10 +116,18 @@ class Galaxy:
             Gnomonic projection (TAN), ICRS.
         shape : tuple of int
             Rows and columns; both are odd, so that the galaxy's centre is a pixel's centre.
+
+        Raises
+        ------
+        ValueError
+            If the pixel is not one angle or length above 0.
         """
-        pixel = RESOLUTION if pixel is None else pixel
-        if pixel.unit.is_equivalent(u.pc):
-            pixel = self.angle(pixel)
+        given = RESOLUTION if pixel is None else pixel
+        pixel = self.angle(given)
+        if not (pixel.isscalar and 0 < pixel.value < np.inf):
+            raise ValueError(
+                f"The side of a pixel must be one length or angle above 0, not {given}."
+            )
         side = 2 * int(np.ceil((self.width / pixel / 2).to_value(u.one))) + 1
         wcs = WCS(naxis=2)
         wcs.wcs.ctype = "RA---TAN", "DEC--TAN"
@@ -137,14 +173,27 @@ GALAXIES = {galaxy.name: galaxy for galaxy in map(_galaxy, _SAMPLE.strip().split
 """The galaxies by name, in the order of the course."""
 
 
-def get_galaxy(name: str) -> Galaxy:
+def get_galaxy(name: str | Galaxy) -> Galaxy:
     """Find a galaxy by any usual spelling: ``NGC 628``, ``ngc0628``, ``NGC0628``.
+
+    Parameters
+    ----------
+    name : str or Galaxy
+        A `Galaxy` is returned as it is.
 
     Raises
     ------
     ValueError
         If the course does not know the galaxy; the message lists those it knows.
+    TypeError
+        If it is neither a name nor a galaxy.
     """
+    if isinstance(name, Galaxy):
+        return name
+    if not isinstance(name, str):
+        raise TypeError(
+            f'A galaxy or its name was expected, such as "NGC 628", not a {type(name).__name__}.'
+        )
     letters = name.strip().rstrip("0123456789")
     number = name.strip()[len(letters) :].lstrip("0")
     usual = f"{letters.strip().upper()} {number}"

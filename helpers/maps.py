@@ -6,7 +6,9 @@ measured). `read_map` makes one from the FITS files of any of the telescopes. Wh
 not say, it asks for by name; it never guesses.
 """
 
+import numbers
 import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -120,15 +122,39 @@ def write_maps(
     bits : tuple of int
         Binary digits that values and errors keep; 14 are a part in 16,000.
     overwrite : bool
-        Whether an existing file is replaced.
+        Whether an existing file is replaced. It is whole at every moment: the old one until the
+        new one is complete.
+
+    Raises
+    ------
+    FileExistsError
+        If the file exists and is not to be replaced.
+    FileNotFoundError
+        If its folder does not exist.
+    ValueError
+        If there is no map, or one without a place on the sky.
     """
+    path = Path(path)
+    if not require_maps(maps):
+        raise ValueError(f"No map was given, so there is nothing to write to {path.name}.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {path.parent} to write {path.name} into.")
+    if path.exists() and not overwrite:
+        raise FileExistsError(
+            f"{path} already exists: choose another name, or say overwrite=True to replace it."
+        )
     hdus = fits.HDUList([fits.PrimaryHDU()])
     for name, image in maps.items():
+        if image.wcs is None:
+            raise ValueError(f"Map {name} does not know where it is on the sky: set its wcs.")
         value = np.where(valid(image), image.data, np.nan)
         hdus.append(_image_hdu(name, value, image, bits[0]))
         if image.uncertainty is not None:
             hdus.append(_image_hdu(f"{name}_ERR", errors(image), image, bits[1]))
-    hdus.writeto(path, overwrite=overwrite)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as scratch:
+        whole = Path(scratch) / path.name
+        hdus.writeto(whole)
+        whole.replace(path)
 
 
 def signal_to_noise(image: CCDData) -> np.ndarray:
@@ -139,26 +165,111 @@ def signal_to_noise(image: CCDData) -> np.ndarray:
     ValueError
         If the map has no errors.
     """
-    if image.uncertainty is None:
+    error = errors(image)
+    if error is None:
         raise ValueError(
             f"{_label(image)} has no errors, so it has no signal-to-noise ratio. "
             "Read it with read_map(..., error=<HDU or file of the 1-sigma error>)."
         )
-    good = valid(image)
-    return np.divide(image.data, errors(image), out=np.full(image.shape, np.nan), where=good)
+    return np.divide(image.data, error, out=np.full(image.shape, np.nan), where=valid(image))
 
 
 def valid(image: CCDData) -> np.ndarray:
-    """True where the map holds a measurement."""
-    finite = np.isfinite(image.data)
-    return finite if image.mask is None else finite & ~image.mask
+    """True where the map holds a measurement: not masked, finite, its error (if any) above 0.
+
+    Parameters
+    ----------
+    image : CCDData
+        A map.
+
+    Returns
+    -------
+    (rows, columns) array of bool
+    """
+    error = errors(image)
+    good = np.isfinite(image.data)
+    if image.mask is not None:
+        good &= ~np.asarray(image.mask, dtype=bool)
+    return good if error is None else good & np.isfinite(error) & (error > 0)
 
 
 def errors(image: CCDData) -> np.ndarray | None:
-    """The 1-sigma errors of a map in its unit, or None."""
-    if image.uncertainty is None:
+    """The 1-sigma errors of a map in its unit, or None.
+
+    Parameters
+    ----------
+    image : CCDData
+        A map. Its uncertainty may be a standard deviation, a variance or an inverse variance,
+        and in a unit of its own.
+
+    Returns
+    -------
+    (rows, columns) array or None
+
+    Raises
+    ------
+    TypeError
+        If it is no map.
+    ValueError
+        If the uncertainty is none of these, or its unit is not one of the map's values.
+    """
+    given = require_map(image).uncertainty
+    if given is None:
         return None
-    return image.uncertainty.represent_as(StdDevUncertainty).array
+    try:
+        if not isinstance(given, StdDevUncertainty):
+            with np.errstate(divide="ignore", invalid="ignore"):  # not measured, not wrong
+                exact = type(given)(np.asarray(given.array, dtype=float), unit=given.unit)
+                given = exact.represent_as(StdDevUncertainty)
+        factor = 1 if given.unit is None else given.unit.to(image.unit)
+    except (TypeError, u.UnitConversionError) as fault:
+        raise ValueError(
+            f"{_label(image)} is in {image.unit}, and its uncertainty ({type(given).__name__}, "
+            f"unit {given.unit}) gives no errors in that unit. Set it anew: "
+            "map.uncertainty = StdDevUncertainty(<1-sigma errors>)."
+        ) from fault
+    return given.array if factor == 1 else given.array * factor
+
+
+def require_map(image: CCDData) -> CCDData:
+    """The map itself, if it is one.
+
+    Raises
+    ------
+    TypeError
+        If it is something else, such as a plain array.
+    ValueError
+        If it has not two axes.
+    """
+    if not isinstance(image, CCDData):
+        raise TypeError(
+            f"A map (CCDData) was expected, but {_kind(image)} was given. Take one from "
+            "survey.native_map or maps.read_map, or make one with maps.make_map."
+        )
+    if image.data.ndim != 2:
+        raise ValueError(
+            f"{_label(image)} has the shape {image.shape}; a map has rows and columns. "
+            "Of a cube, give one plane."
+        )
+    return image
+
+
+def require_maps(maps: Mapping[str, CCDData]) -> Mapping[str, CCDData]:
+    """The maps themselves, if they are maps by name.
+
+    Raises
+    ------
+    TypeError
+        If they are something else, such as a list.
+    """
+    if not isinstance(maps, Mapping):
+        raise TypeError(
+            'A dictionary of maps by name was expected, such as {"F770W": map}, but '
+            f"{_kind(maps)} was given."
+        )
+    for image in maps.values():
+        require_map(image)
+    return maps
 
 
 def fwhm(image: CCDData) -> u.Quantity:
@@ -173,11 +284,16 @@ def fwhm(image: CCDData) -> u.Quantity:
     ValueError
         If none of these says it.
     """
-    meta = image.meta
-    if "PSFFWHM" in meta:
-        return float(meta["PSFFWHM"]) * u.arcsec
-    if "BMAJ" in meta:
-        return (float(meta["BMAJ"]) * u.deg).to(u.arcsec)
+    meta = require_map(image).meta
+    for card, unit in (("PSFFWHM", u.arcsec), ("BMAJ", u.deg)):
+        if card in meta:
+            width = meta[card]
+            if isinstance(width, numbers.Real) and 0 < width < np.inf:
+                return (float(width) * unit).to(u.arcsec)
+            raise ValueError(
+                f"{_label(image)} says {card} = {width!r}, which is no width. "
+                f"Set it to a number above 0 in {unit}: map.meta[{card!r}] = ..."
+            )
     file = str(meta.get("MAPFILE", ""))
     if found := re.search(r"copt_(\d+\.\d+)asec", file):
         return float(found[1]) * u.arcsec
@@ -279,14 +395,50 @@ def make_map(
     error: np.ndarray | None = None,
     meta: Mapping | None = None,
 ) -> CCDData:
-    """Put a map together; it is masked where a value is not finite or an error not positive."""
-    mask = ~np.isfinite(values)
+    """Put a map together.
+
+    Parameters
+    ----------
+    values : (rows, columns) array
+        Plain numbers in the unit below.
+    unit : unit
+        Of the values and their errors.
+    wcs : WCS
+        Where the pixels are on the sky.
+    error : (rows, columns) array, optional
+        The 1-sigma errors.
+    meta : mapping, optional
+        Header cards, such as ``{"PSFFWHM": 0.9}``.
+
+    Returns
+    -------
+    CCDData
+        Masked where a value is masked or not finite, or its error is not finite or not above 0.
+
+    Raises
+    ------
+    ValueError
+        If values and errors are not two arrays of the same rows and columns.
+    """
+    hidden, values = np.ma.getmaskarray(values), np.ma.getdata(values)
+    if values.ndim != 2 or (error is not None and np.shape(error) != values.shape):
+        other = "" if error is None else f" and errors of shape {np.shape(error)}"
+        raise ValueError(
+            f"A map was to be made of values of shape {values.shape}{other}: "
+            "give rows and columns, the same for both."
+        )
     uncertainty = None
     if error is not None:
-        mask |= ~(error > 0)
+        hidden, error = hidden | np.ma.getmaskarray(error), np.ma.getdata(error)
+        hidden |= ~(np.isfinite(error) & (error > 0))
         uncertainty = StdDevUncertainty(error)
-    meta = meta.copy() if isinstance(meta, fits.Header) else fits.Header(dict(meta or {}))
+    mask = hidden | ~np.isfinite(values)
+    meta = _as_header(meta)
     return CCDData(values, unit=unit, uncertainty=uncertainty, mask=mask, wcs=wcs, meta=meta)
+
+
+def _as_header(meta: Mapping | None) -> fits.Header:
+    return meta.copy() if isinstance(meta, fits.Header) else fits.Header(dict(meta or {}))
 
 
 def _map(hdus, path, hdu, error=None, unit=None, wcs=None, plane=None) -> CCDData:
@@ -294,6 +446,8 @@ def _map(hdus, path, hdu, error=None, unit=None, wcs=None, plane=None) -> CCDDat
     name = fitsfile.hdu_name(hdus[index])
     what = f"{path.name}[{name}]" if name else path.name
     header = hdus[index].header
+    if wcs is not None and not isinstance(wcs, WCS):
+        raise TypeError(f"wcs= must be an astropy.wcs.WCS, but {_kind(wcs)} was given for {what}.")
     values = fitsfile.plane_of(hdus[index], plane, what)
     sky, swapped = fitsfile.celestial_wcs(header, what) if wcs is None else (wcs.deepcopy(), False)
     values = values.T if swapped else values
@@ -317,7 +471,7 @@ def _map(hdus, path, hdu, error=None, unit=None, wcs=None, plane=None) -> CCDDat
                 "not belong together. Name the right ones with error=."
             )
     meta = fitsfile.header_without_wcs(hdus, index)
-    meta["MAPFILE"] = path.name
+    meta["MAPFILE"] = re.sub("[^ -~]", "?", path.name)  # a header takes ASCII alone
     return make_map(values, unit, sky, error=sigma, meta=meta)
 
 
@@ -328,12 +482,12 @@ _KEPT = (
 
 
 def _image_hdu(name: str, values: np.ndarray, image: CCDData, bits: int) -> fits.CompImageHDU:
-    header = image.wcs.to_header()
+    header, meta = image.wcs.to_header(), _as_header(image.meta)
     header.remove("MJDREF", ignore_missing=True)
     for keyword in _KEPT:
-        if keyword in image.meta:
-            header[keyword] = image.meta[keyword], image.meta.comments[keyword]
-    if image.meta.get("SIMULATE"):
+        if keyword in meta:
+            header[keyword] = meta[keyword], meta.comments[keyword]
+    if meta.get("SIMULATE"):
         header["COMMENT"] = "Simulated for a course; not an observation."
     header["BUNIT"] = image.unit.to_string("fits")
     mantissa, exponent = np.frexp(np.asarray(values, dtype=np.float32))
@@ -343,6 +497,10 @@ def _image_hdu(name: str, values: np.ndarray, image: CCDData, bits: int) -> fits
     )
     hdu.header["EXTNAME"] = name
     return hdu
+
+
+def _kind(thing) -> str:
+    return "nothing (None)" if thing is None else f"a {type(thing).__name__}"
 
 
 def _label(image: CCDData) -> str:

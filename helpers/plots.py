@@ -94,7 +94,7 @@ def scale_bar(
     corner: str = "bottom right",
 ) -> None:
     """Draw a bar as long as `length` (kpc or pc) at the galaxy's distance, and label it."""
-    galaxy = get_galaxy(galaxy) if isinstance(galaxy, str) else galaxy
+    galaxy = get_galaxy(galaxy)
     options = {"color": color, "corner": corner, "frame": False}
     add_scalebar(axes, galaxy.angle(length), label=f"{length:g}", **options)
 
@@ -206,7 +206,7 @@ def draw_pixels(
     axes, label, options
         As in `draw_map`; options go to `Axes.imshow`.
     """
-    galaxy = get_galaxy(galaxy) if isinstance(galaxy, str) else galaxy
+    galaxy = get_galaxy(galaxy)
     if len(values) != len(table):
         raise ValueError(
             f"There are {len(values)} values for {len(table)} table rows; give one value a row."

@@ -22,11 +22,13 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter, laplace
 from scipy.special import erf
 
 from helpers.galaxies import RESOLUTION, Galaxy, get_galaxy
-from helpers.maps import errors, make_map, valid
+from helpers.maps import errors, make_map, require_map, require_maps, valid
 from helpers.maps import fwhm as own_fwhm
 
 TOLERANCE = 0.05
 """A map this close to the target resolution (as a fraction) counts as being there."""
+
+_MOST_SUB_PIXELS = 1e9
 
 SAMPLED_ONLY = ("co_ew", "co_tpeak")
 """Maps that must come at the target resolution, because they may not be convolved."""
@@ -84,7 +86,7 @@ def match_resolution(
     divided by :math:`W^2 / (\hat{k^2} * valid)`, but never above 1: exact for independent pixels,
     and for a beam too large by up to a quarter in the outermost pixels (by Monte Carlo).
     """
-    _refuse_if_not_linear(image)
+    _refuse_if_not_linear(require_map(image))
     fwhm, target = _angle(fwhm, "fwhm"), _angle(target, "target")
     if noise not in ("beam", "pixel"):
         raise ValueError(f'noise={noise!r} is not known: choose "beam" or "pixel".')
@@ -102,9 +104,8 @@ def match_resolution(
     _refuse_if_empty(image)
     if fwhm >= target * (1 - TOLERANCE):
         note = f"already at {fwhm:.2f}, within {TOLERANCE:.0%} of {target:.2f}"
-        same = make_map(
-            image.data.copy(), image.unit, image.wcs, error=errors(image), meta=image.meta
-        )
+        values = np.ma.array(image.data, mask=~valid(image), copy=True)
+        same = make_map(values, image.unit, image.wcs, error=errors(image), meta=image.meta)
         return _with_cards(same, fwhm, fwhm if noise == "beam" else 0 * fwhm, note)
 
     width = np.sqrt(target**2 - fwhm**2)
@@ -132,9 +133,8 @@ def match_resolution(
     if error is not None:
         ratio = (fwhm / target).to_value(u.one) ** 2 if noise == "beam" else np.sum(kernel**2)
         error = _blurred_error(np.where(good, error, 0), good, ratio, sigma[::-1])
-    made = make_map(
-        values.astype(image.data.dtype), image.unit, image.wcs, error=error, meta=image.meta
-    )
+    dtype = np.result_type(image.data.dtype, np.float32)  # whole numbers would be cut off
+    made = make_map(values.astype(dtype), image.unit, image.wcs, error=error, meta=image.meta)
     return _with_cards(made, target, target if noise == "beam" else width, "")
 
 
@@ -182,7 +182,11 @@ def to_grid(image: CCDData, wcs: WCS, shape: tuple[int, int]) -> CCDData:
     """
     _refuse_if_empty(image)
     _refuse_if_per_nothing(image.unit)
-    scales, new_scales = _pixel_scales(image.wcs), _pixel_scales(wcs)
+    scales, new_scales = _pixel_scales(image.wcs), _pixel_scales(wcs, "grid")
+    if np.shape(shape) != (2,) or not all(isinstance(n, int | np.integer) and n > 0 for n in shape):
+        raise ValueError(
+            f"shape={shape!r} is no shape of a grid: give (rows, columns), as galaxy.grid() does."
+        )
     if wcs.array_shape not in (None, tuple(shape)):
         raise ValueError(
             f"The grid's WCS is made for {wcs.array_shape} rows and columns, the shape given is "
@@ -191,13 +195,19 @@ def to_grid(image: CCDData, wcs: WCS, shape: tuple[int, int]) -> CCDData:
     resolution = image.meta.get("PSFFWHM", 3600 * image.meta.get("BMAJ", 0)) * u.arcsec
     finest = np.maximum(scales.min(), resolution / 4)
     times = max(4, int(np.ceil((new_scales.max() / finest).to_value(u.one))))
+    if np.prod(np.array(shape) * times, dtype=float) > _MOST_SUB_PIXELS:
+        raise ValueError(
+            f"A grid of {shape[0]} x {shape[1]} pixels of {new_scales.max():.3g} is too large for "
+            f"the memory, with {times} x {times} sub-pixels in each for a map whose pixels are "
+            f"{scales.min():.3g}. Choose larger or fewer pixels."
+        )
     good, error = valid(image), errors(image)
-    values = _filled(image.data, good)
+    values = _filled(image.data.astype(float), good)
     # From the value at a sub-pixel's centre to the mean over it, to second order.
     step = (new_scales.max() / times / scales.min()).to_value(u.one)
     layers = [good, values + step**2 / 24 * laplace(values, mode="nearest")]
     if error is not None:
-        layers.append(_filled(error, good) ** 2)
+        layers.append(_filled(error, good).astype(float) ** 2)
     layers = reproject_interp(
         (np.array(layers, dtype=float), image.wcs),
         _refined(wcs, times),
@@ -259,11 +269,11 @@ def common_maps(
     dict of CCDData
         On ``galaxy.grid(target)``.
     """
-    galaxy = get_galaxy(galaxy) if isinstance(galaxy, str) else galaxy
-    angle = galaxy.angle(target) if target.unit.is_equivalent(u.pc) else target.to(u.arcsec)
-    grid = galaxy.grid(angle)
+    galaxy = get_galaxy(galaxy)
+    grid = galaxy.grid(target)
+    angle = galaxy.angle(target)
     made = {}
-    for name, image in maps.items():
+    for name, image in require_maps(maps).items():
         try:
             if name in SAMPLED_ONLY:
                 _refuse_unless_at(image, angle)
@@ -316,10 +326,11 @@ def _refuse_if_empty(image: CCDData) -> None:
 def _refuse_if_per_nothing(unit: u.UnitBase) -> None:
     """A flux in Jy or electron/s could be meant per pixel; then its unit must say so."""
     fluxes = (u.Jy, u.erg / u.s / u.cm**2, u.erg / u.s / u.cm**2 / u.AA, u.electron / u.s, u.ct)
+    fluxes += (u.Jy * u.km / u.s, u.ph / u.s / u.cm**2, u.DN / u.s, u.W, u.Msun)
     if any(unit.is_equivalent(flux) for flux in fluxes):
         raise ValueError(
             f"A flux in {unit} does not say whether it is per pixel or per solid angle, on which "
-            f'regridding depends: read it with e.g. unit="{unit} / pix".'
+            f'regridding depends: read it with e.g. unit="{(unit / u.pix).to_string()}".'
         )
 
 
@@ -335,12 +346,14 @@ def _angle(value: u.Quantity, name: str) -> u.Quantity:
     return value
 
 
-def _pixel_scales(wcs: WCS | None) -> u.Quantity:
+def _pixel_scales(wcs: WCS | None, what: str = "map") -> u.Quantity:
     """Width and height of a pixel (arcsec)."""
-    if wcs is None or not wcs.has_celestial:
-        raise ValueError(
-            "The map does not know where it is on the sky: read it with read_map(..., wcs=...)."
-        )
+    if not isinstance(wcs, WCS) or not wcs.has_celestial:
+        give = {
+            "map": "read it with read_map(..., wcs=...)",
+            "grid": "give a WCS and a shape, as in to_grid(map, *galaxy.grid())",
+        }
+        raise ValueError(f"The {what} does not know where it is on the sky: {give[what]}.")
     return (proj_plane_pixel_scales(wcs) * u.deg).to(u.arcsec)
 
 

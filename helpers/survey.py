@@ -68,7 +68,7 @@ def map_file(
     ValueError
         If there is no map of that name.
     """
-    galaxy = get_galaxy(galaxy) if isinstance(galaxy, str) else galaxy
+    galaxy = get_galaxy(galaxy)
     home = Path(folder) / galaxy.key
     if name in _ALMA_PRODUCTS:
         return home / f"{galaxy.key}_12m+7m+tp_co21_{_ALMA_PRODUCTS[name]}.fits", None, None
@@ -90,8 +90,8 @@ def available(galaxy: Galaxy | str, folder: Path = EMBEDDED) -> list[str]:
     for name in MAPS:
         path, hdu, _ = map_file(galaxy, name, folder)
         if path not in held:
-            held[path] = _image_names(path) if path.exists() else set()
-        if path.exists() and (hdu is None or hdu in held[path]):
+            held[path] = _image_names(path) if path.is_file() else set()
+        if path.is_file() and (hdu is None or hdu in held[path]):
             names.append(name)
     return names
 
@@ -116,7 +116,7 @@ def native_map(galaxy: Galaxy | str, name: str, folder: Path = EMBEDDED) -> CCDD
     FileNotFoundError
         If the folder lacks the file; the message lists the maps it has.
     """
-    galaxy = get_galaxy(galaxy) if isinstance(galaxy, str) else galaxy
+    galaxy = get_galaxy(galaxy)
     path, hdu, error = map_file(galaxy, name, folder)
     if not path.exists():
         here = ", ".join(available(galaxy, folder)) or "none"
@@ -132,6 +132,11 @@ def native_maps(galaxy: Galaxy | str, folder: Path = EMBEDDED) -> dict[str, CCDD
 
     CO comes from the products at 150 pc where they exist, since a line's width and peak
     cannot be convolved afterwards; the other maps come at their own resolution.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder has none of them.
     """
     here = available(galaxy, folder)
     maps = {}
@@ -140,6 +145,12 @@ def native_maps(galaxy: Galaxy | str, folder: Path = EMBEDDED) -> dict[str, CCDD
             if version in here:
                 maps[name] = native_map(galaxy, version, folder)
                 break
+    if not maps:
+        galaxy = get_galaxy(galaxy)
+        raise FileNotFoundError(
+            f"There is not one map of {galaxy.name} in {Path(folder) / galaxy.key}: is it the "
+            "folder that holds one folder a galaxy?"
+        )
     return maps
 
 
@@ -151,5 +162,5 @@ def common_maps(galaxy: Galaxy | str, folder: Path = EMBEDDED) -> dict[str, CCDD
     dict of str to CCDData
         By name (`COMMON_MAPS`), all on `Galaxy.grid`: one pixel per resolution element.
     """
-    galaxy = get_galaxy(galaxy) if isinstance(galaxy, str) else galaxy
+    galaxy = get_galaxy(galaxy)
     return read_maps(Path(folder) / f"{galaxy.key}_150pc.fits.gz")

@@ -25,6 +25,36 @@ def test_an_unknown_galaxy_is_refused_with_the_known_ones():
         get_galaxy("M51")
 
 
+@pytest.mark.parametrize("thing", [None, 628, ["NGC 628"]])
+def test_what_is_no_name_is_called_so(thing):
+    with pytest.raises(TypeError, match="A galaxy or its name was expected"):
+        get_galaxy(thing)
+    assert get_galaxy(GALAXIES["NGC 628"]) is GALAXIES["NGC 628"]
+
+
+def test_sizes_without_a_unit_or_of_another_kind_are_refused():
+    galaxy = GALAXIES["NGC 628"]
+    for size in (150, "150 pc", 1 * u.s):
+        with pytest.raises(ValueError, match="no length or angle: give it a unit"):
+            galaxy.angle(size)
+        with pytest.raises(ValueError, match="no length or angle: give it a unit"):
+            galaxy.grid(size)
+        with pytest.raises(ValueError, match="no angle: give it a unit"):
+            galaxy.length(size)
+    for side in (0 * u.pc, -1 * u.arcsec, np.nan * u.pc, np.inf * u.pc, [1, 2] * u.pc):
+        with pytest.raises(ValueError, match="one length or angle above 0"):
+            galaxy.grid(side)
+    assert galaxy.angle(2 * u.arcmin) == 120 * u.arcsec
+
+
+def test_radius_does_not_depend_on_the_frame_of_the_position():
+    galaxy = GALAXIES["NGC 1365"]
+    place = galaxy.center.directional_offset_by(50 * u.deg, 30 * u.arcsec)
+    assert galaxy.radius(place.galactic).value == pytest.approx(galaxy.radius(place).value)
+    with pytest.raises(TypeError, match="as a SkyCoord, not a tuple"):
+        galaxy.radius((53.4, -36.1))
+
+
 @pytest.mark.parametrize("galaxy", GALAXIES.values(), ids=lambda galaxy: galaxy.key)
 def test_radius_is_plain_along_the_major_axis_and_stretched_along_the_minor(galaxy):
     step = 20 * u.arcsec

@@ -1,13 +1,23 @@
 """Reading maps: the archives' habits are understood, and what is not known is asked for."""
 
 import gzip
+import os
+import shutil
+import tempfile
 import warnings
+from pathlib import Path
 
 import astropy.units as u
 import numpy as np
 import pytest
 from astropy.io import fits
-from astropy.nddata import CCDData, StdDevUncertainty, VarianceUncertainty
+from astropy.nddata import (
+    CCDData,
+    InverseVariance,
+    StdDevUncertainty,
+    UnknownUncertainty,
+    VarianceUncertainty,
+)
 from astropy.wcs import WCS
 
 from helpers.maps import (
@@ -440,6 +450,181 @@ def test_errors_given_as_variances_are_understood(flux):
     assert errors(image) == pytest.approx(2)
     assert signal_to_noise(image) == pytest.approx(flux / 2)
     assert isinstance(make_map(flux, u.K, sky(), error=flux).uncertainty, StdDevUncertainty)
+
+
+def test_errors_have_the_unit_of_the_map_however_small_they_are(flux):
+    tiny = 1e-25 * u.erg / u.s / u.cm**2 / u.pix  # squared, no float32 could hold it
+    for scale, unit in ((1, u.K), (1e-25, tiny.unit)):
+        exact = np.full(SHAPE, 2 * scale, dtype=np.float32)
+        for given in (
+            StdDevUncertainty(exact),
+            StdDevUncertainty(exact * 1000, unit=unit / 1000),
+            VarianceUncertainty(exact.astype(float) ** 2),
+            InverseVariance(exact.astype(float) ** -2),
+        ):
+            image = CCDData(flux * np.float32(scale), unit=unit, uncertainty=given)
+            assert signal_to_noise(image) == pytest.approx(flux / 2, rel=1e-5)
+    image = CCDData(flux, unit=u.K, uncertainty=UnknownUncertainty(flux))
+    with pytest.raises(ValueError, match=r"UnknownUncertainty.* gives no errors in that unit"):
+        errors(image)
+    image = CCDData(flux, unit=u.K, uncertainty=StdDevUncertainty(flux))
+    image.unit = u.Jy
+    with pytest.raises(ValueError, match=r"unit K.* gives no errors in that unit"):
+        errors(image)
+
+
+def test_a_pixel_without_an_error_above_zero_is_no_measurement(flux):
+    sigma = np.ones(SHAPE)
+    sigma[0, :4] = 0, -1, np.nan, np.inf
+    mask = np.zeros(SHAPE, dtype=int)  # some programs write 0 and 1
+    mask[1, 1] = 1
+    unmeasured = [[0, 0], [0, 1], [0, 2], [0, 3]]
+    image = CCDData(flux, unit=u.K, uncertainty=StdDevUncertainty(sigma), mask=mask)
+    assert valid(image).dtype == bool
+    assert np.argwhere(~valid(image)).tolist() == [*unmeasured, [1, 1]]
+    assert np.argwhere(np.isnan(signal_to_noise(image))).tolist() == [*unmeasured, [1, 1]]
+    assert np.argwhere(make_map(flux, u.K, sky(), error=sigma).mask).tolist() == unmeasured
+    weights = CCDData(flux, unit=u.K, uncertainty=InverseVariance(sigma))
+    assert np.argwhere(~valid(weights)).tolist() == unmeasured
+
+
+@pytest.mark.parametrize("thing", [np.ones(SHAPE), "map.fits", None, np.ones(SHAPE) * u.K])
+@pytest.mark.parametrize("question", [valid, errors, signal_to_noise, fwhm])
+def test_what_is_no_map_is_called_so(question, thing):
+    with pytest.raises(TypeError, match=r"A map \(CCDData\) was expected, but .* was given"):
+        question(thing)
+
+
+def test_a_cube_is_no_map():
+    with pytest.raises(ValueError, match=r"shape \(2, 3, 4\); a map has rows and columns"):
+        valid(CCDData(np.ones((2, 3, 4)), unit=u.K))
+
+
+def test_a_map_is_made_of_two_arrays_of_one_shape(flux):
+    for values, error in ((flux, flux[:3]), (flux, 1.0), (flux[0], None), (flux[None], flux[None])):
+        with pytest.raises(ValueError, match="give rows and columns, the same for both"):
+            make_map(values, u.K, sky(), error=error)
+    hidden = make_map(np.ma.masked_greater(flux, 5), u.K, sky())
+    assert np.array_equal(hidden.mask, flux > 5)
+
+
+# Files as they lie on a disk
+
+
+def test_a_file_may_be_called_anything_and_lie_anywhere(tmp_path, flux):
+    folder = tmp_path / "Größe und Länge"
+    folder.mkdir()
+    fits.PrimaryHDU(flux, cards(BUNIT="K")).writeto(folder / "Süd west.fits")
+    (tmp_path / "link.fits").symlink_to(folder / "Süd west.fits")
+    for path in (folder / "Süd west.fits", str(folder / "Süd west.fits"), tmp_path / "link.fits"):
+        assert np.array_equal(read_map(path).data, flux)
+    with pytest.raises(TypeError, match="name of a file was expected, not NoneType"):
+        read_map(None)
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(flux):
+    folder = Path(tempfile.mkdtemp())
+    path = folder / "locked.fits"
+    try:
+        fits.PrimaryHDU(flux, cards(BUNIT="K")).writeto(path)
+        folder.chmod(0o755)
+        path.chmod(0)
+        if os.geteuid() == 0:
+            os.seteuid(65534)  # root may read everything
+        with pytest.raises(PermissionError, match="is there, but you may not read it"):
+            read_map(path)
+    finally:
+        if os.getuid() == 0:
+            os.seteuid(0)
+        shutil.rmtree(folder)
+
+
+def test_of_two_images_of_one_name_it_asks_for_the_number(tmp_path, flux):
+    first, second = (fits.ImageHDU(n * flux, cards(BUNIT="K"), name="SCI") for n in (1, 2))
+    fits.HDUList([fits.PrimaryHDU(), first, second]).writeto(tmp_path / "two.fits")
+    with pytest.raises(ValueError, match=r"2 images named SCI: .* hdu=1 or 2"):
+        read_map(tmp_path / "two.fits", "SCI")
+    with pytest.raises(ValueError, match="several maps"):
+        read_map(tmp_path / "two.fits")
+    assert np.array_equal(read_map(tmp_path / "two.fits", 2).data, 2 * flux)
+
+
+def test_empty_axes_are_dropped_wherever_they_are(tmp_path, flux):
+    cube = np.stack([flux, 2 * flux])[:, None]
+    fits.PrimaryHDU(cube, cards(BUNIT="K")).writeto(tmp_path / "cube.fits")
+    assert np.array_equal(read_map(tmp_path / "cube.fits", plane=1).data, 2 * flux)
+    with pytest.raises(ValueError, match=r"planes 0 to 1; plane=0.5 was asked"):
+        read_map(tmp_path / "cube.fits", plane=0.5)
+    fits.PrimaryHDU(np.ones((2, 2, *SHAPE)), cards(BUNIT="K")).writeto(tmp_path / "four.fits")
+    with pytest.raises(ValueError, match="has 4 axes"):
+        read_map(tmp_path / "four.fits", plane=1)
+
+
+def test_a_cube_that_begins_with_velocity_is_not_cut_along_the_sky(tmp_path, flux):
+    header = cards(BUNIT="K", WCSAXES=3, CTYPE1="VRAD", CTYPE2="RA---TAN", CTYPE3="DEC--TAN")
+    header.update(CUNIT1="m/s", CUNIT2="deg", CUNIT3="deg", CRVAL1=0.0, CRVAL3=15.8, CDELT3=1e-4)
+    fits.PrimaryHDU(np.stack([flux, flux]), header).writeto(tmp_path / "cube.fits")
+    with pytest.raises(ValueError, match="first two axes are not those of the sky"):
+        read_map(tmp_path / "cube.fits", plane=0)
+
+
+def test_a_position_that_is_no_number_is_not_taken_for_zero(tmp_path, flux):
+    fits.PrimaryHDU(flux, cards(BUNIT="K", CRVAL1="nan")).writeto(tmp_path / "map.fits")
+    with pytest.raises(ValueError, match=r"not a number\): give the right ones with wcs="):
+        read_map(tmp_path / "map.fits")
+    assert read_map(tmp_path / "map.fits", wcs=sky()).wcs.wcs.crval[0] == 24.1739
+    with pytest.raises(TypeError, match=r"wcs= must be an astropy.wcs.WCS, but a Header"):
+        read_map(tmp_path / "map.fits", wcs=sky().to_header())
+
+
+@pytest.mark.parametrize("written", ["Jy/beam.km/s", "Jy/beam km/s", "Jy/beam*km/s"])
+def test_a_unit_that_reads_two_ways_is_asked_for(tmp_path, flux, written):
+    fits.PrimaryHDU(flux, cards(BUNIT=written)).writeto(tmp_path / "map.fits")
+    with pytest.raises(ValueError, match=r"can be read in two ways: give unit="):
+        read_map(tmp_path / "map.fits")
+    given = read_map(tmp_path / "map.fits", unit="Jy km / (s beam)").unit
+    assert given == u.Jy * u.km / u.s / u.beam
+
+
+@pytest.mark.parametrize("width", [0.0, -1.0, np.nan, np.inf, "wide"])
+def test_a_width_that_is_none_is_not_believed(flux, width):
+    image = CCDData(flux, unit=u.K, meta={"PSFFWHM": width})
+    with pytest.raises(ValueError, match=r"says PSFFWHM = .* which is no width"):
+        fwhm(image)
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_half_written(tmp_path, flux, monkeypatch):
+    image = make_map(flux, u.K, sky())
+    path = tmp_path / "maps.fits"
+    write_maps(path, {"co_tpeak": image})
+    old = path.read_bytes()
+
+    def full(hdus, name, *args, **kwargs):
+        Path(name).write_bytes(b"SIMPLE")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(fits.HDUList, "writeto", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_maps(path, {"co_tpeak": image}, overwrite=True)
+    assert path.read_bytes() == old
+    with pytest.raises(OSError, match="No space left"):
+        write_maps(tmp_path / "new.fits", {"co_tpeak": image})
+    assert [each.name for each in tmp_path.iterdir()] == ["maps.fits"]
+
+
+def test_what_cannot_be_written_is_refused(tmp_path, flux):
+    image = CCDData(flux, unit=u.K, wcs=sky(), meta={"PSFFWHM": 0.9})
+    write_maps(tmp_path / "plain.fits", {"co_tpeak": image})
+    assert fwhm(read_maps(tmp_path / "plain.fits")["co_tpeak"]) == 0.9 * u.arcsec
+    with pytest.raises(ValueError, match="No map was given"):
+        write_maps(tmp_path / "none.fits", {})
+    with pytest.raises(TypeError, match="dictionary of maps by name"):
+        write_maps(tmp_path / "none.fits", [image])
+    with pytest.raises(ValueError, match="Map a does not know where it is"):
+        write_maps(tmp_path / "none.fits", {"a": CCDData(flux, unit=u.K)})
+    with pytest.raises(FileNotFoundError, match=r"There is no folder .*gone to write"):
+        write_maps(tmp_path / "gone" / "maps.fits", {"a": image})
+    assert [each.name for each in tmp_path.iterdir()] == ["plain.fits"]
 
 
 # Cubes

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.special import erf
 
 from helpers.galaxies import get_galaxy
-from helpers.maps import make_map, signal_to_noise, valid
+from helpers.maps import errors, make_map, signal_to_noise, valid
 from helpers.resolution import TOLERANCE, common_maps, match_resolution, to_grid
 
 INTENSITY = u.Unit("MJy / sr")
@@ -349,6 +349,53 @@ def test_widths_that_make_no_sense(fwhm, target, message):
         match_resolution(as_map(np.ones((40, 40))), fwhm, target)
 
 
+def test_a_mask_is_kept_where_nothing_is_convolved():
+    image = as_map(np.ones((40, 40)), error=1)
+    image.mask[4, 4] = True
+    same = match_resolution(image, 3 * u.arcsec, 3 * u.arcsec)
+    assert np.argwhere(same.mask).tolist() == [[4, 4]]
+
+
+def test_whole_numbers_are_blurred_like_others():
+    counts = np.arange(1600).reshape(40, 40) % 7
+    whole = as_map(counts, error=1)
+    real = as_map(counts.astype(float), error=1)
+    for change in (
+        lambda image: match_resolution(image, 1 * u.arcsec, 3 * u.arcsec),
+        lambda image: to_grid(image, sky(9), (9, 9)),
+    ):
+        assert change(whole).data == pytest.approx(change(real).data, nan_ok=True)
+
+
+def test_errors_of_faint_fluxes_do_not_vanish():
+    """1e-25 is a float32, its square is not."""
+    image = as_map(np.ones((40, 40), np.float32) * np.float32(1e-25))
+    image = make_map(image.data, PER_PIXEL, image.wcs, error=image.data)
+    assert errors(to_grid(image, sky(9), (9, 9))) == pytest.approx(1e-25)
+    assert np.all(errors(match_resolution(image, 1 * u.arcsec, 2 * u.arcsec)) > 1e-26)
+
+
+def test_things_that_are_no_map_or_no_grid():
+    for thing in (np.ones((40, 40)), None, "map.fits"):
+        for change in (
+            lambda given: match_resolution(given, 1 * u.arcsec, 3 * u.arcsec),
+            lambda given: to_grid(given, sky(9), (9, 9)),
+            lambda given: common_maps("NGC 628", {"F770W": given}),
+        ):
+            with pytest.raises(TypeError, match=r"A map \(CCDData\) was expected"):
+                change(thing)
+    with pytest.raises(TypeError, match="dictionary of maps by name"):
+        common_maps("NGC 628", [as_map(np.ones((40, 40)))])
+    image = as_map(np.ones((40, 40)))
+    for shape in (9, None, (9.0, 9.0), (0, 9), (-9, 9), (9, 9, 9)):
+        with pytest.raises(ValueError, match=r"give \(rows, columns\)"):
+            to_grid(image, sky(9), shape)
+    with pytest.raises(ValueError, match="The grid does not know where it is"):
+        to_grid(image, (9, 9), sky(9))
+    with pytest.raises(ValueError, match="too large for the memory"):
+        to_grid(image, sky(1_000_000, 0.001 * u.arcsec), (1_000_000, 1_000_000))
+
+
 def test_unknown_noise_is_named():
     with pytest.raises(ValueError, match='choose "beam" or "pixel"'):
         match_resolution(as_map(np.ones((9, 9))), 1 * u.arcsec, 2 * u.arcsec, noise="white")
@@ -397,6 +444,8 @@ def test_swapped_axes_of_a_map_are_understood():
 def test_a_flux_that_does_not_say_per_what_cannot_be_put_on_other_pixels():
     with pytest.raises(ValueError, match="per pixel or per solid angle"):
         to_grid(as_map(np.ones((40, 40)), u.electron / u.s), sky(9), (9, 9))
+    with pytest.raises(ValueError, match='unit="Jy km / \\(pix s\\)"'):
+        to_grid(as_map(np.ones((40, 40)), u.Jy * u.km / u.s), sky(9), (9, 9))
 
 
 def test_widths_and_peaks_must_come_at_the_target_resolution():

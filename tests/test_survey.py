@@ -47,6 +47,14 @@ def test_common_maps_lie_on_the_common_grid(galaxy, folder):
     assert {sky_map.shape for sky_map in maps.values()} == {shape}
 
 
+def test_a_folder_without_the_galaxy_is_refused(tmp_path):
+    assert survey.available("NGC 628", tmp_path) == []
+    with pytest.raises(FileNotFoundError, match="not one map of NGC 628"):
+        survey.native_maps("NGC 628", tmp_path)
+    survey.map_file("NGC 628", "F770W", tmp_path)[0].mkdir(parents=True)
+    assert survey.available("NGC 628", tmp_path) == []
+
+
 def test_every_simulated_file_says_that_it_is_simulated():
     for path in survey.EMBEDDED.rglob("*.fits*"):
         with fits.open(path) as hdus:
