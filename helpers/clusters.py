@@ -1,6 +1,9 @@
 """Groups: scikit-learn's clustering methods under one name each."""
 
+import warnings
+
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering, KMeans, SpectralClustering
 from sklearn.mixture import GaussianMixture
 
@@ -40,15 +43,22 @@ def cluster(points: np.ndarray, method: str = "hdbscan", **parameters) -> np.nda
     Raises
     ------
     ValueError
-        If the method is unknown, does not know a parameter, or the points are not finite.
+        If the method is unknown or does not know a parameter, if the points are not finite, or if
+        ``spectral`` has to join pieces of its graph of neighbours, about which the graph says
+        nothing. (Fewer pieces than groups are in order: each piece is a group, or several.)
     """
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise ValueError(
-            f"The method {method!r} is not known. Choose one of: {', '.join(METHODS)}."
+            f"The method {method!r:.40} is not known. Choose one of: {', '.join(METHODS)}."
         )
+    if np.ma.isMaskedArray(points):
+        points = points.astype(float).filled(np.nan)
     points = np.asarray(points)
-    if points.ndim != 2 or not len(points):
-        raise ValueError(f"Points must be rows of a table; these have the shape {points.shape}.")
+    if points.ndim != 2 or not len(points) or points.dtype.kind not in "fiu":
+        raise ValueError(
+            "Points must be rows of a table of numbers; these have the shape "
+            f"{points.shape} and the type {points.dtype}."
+        )
     if not np.all(np.isfinite(points)):
         rows = int(np.sum(~np.isfinite(points).all(axis=1)))
         raise ValueError(
@@ -62,7 +72,20 @@ def cluster(points: np.ndarray, method: str = "hdbscan", **parameters) -> np.nda
         raise ValueError(
             f"{method} has no parameter {', '.join(unknown)}. It has: {', '.join(known)}."
         )
-    return _largest_first(kind(**{**defaults, **parameters}).fit_predict(points))
+    model = kind(**{**defaults, **parameters})
+    with warnings.catch_warnings():
+        # Pieces of a graph are no fault as long as none has to be joined to another.
+        warnings.filterwarnings("ignore", "Graph is not fully connected", UserWarning)
+        labels = model.fit_predict(points)
+    if method == "spectral":
+        pieces, _ = connected_components(model.affinity_matrix_)
+        if pieces > model.n_clusters:
+            raise ValueError(
+                f"The graph of neighbours falls into {pieces} pieces, more than the "
+                f"{model.n_clusters} groups asked for, and it does not say which pieces belong "
+                f"together: raise n_neighbors (now {model.n_neighbors}) or n_clusters."
+            )
+    return _largest_first(labels)
 
 
 def _largest_first(labels: np.ndarray) -> np.ndarray:

@@ -4,9 +4,12 @@ UMAP (McInnes, Healy & Melville 2018, arXiv 1802.03426) needs of the data only w
 and how far. It takes that here from any distance: the forest's, or any of scikit-learn's.
 """
 
+import numbers
+
 import numpy as np
 from scipy.sparse import spmatrix
 from scipy.sparse.csgraph import connected_components
+from sklearn.utils import check_random_state
 
 
 def embed(
@@ -43,7 +46,8 @@ def embed(
     Raises
     ------
     ValueError
-        If the neighbours are no such pair, or are fewer than asked for.
+        If the neighbours are no such pair, or are fewer than asked for, or a number is out of
+        its range.
 
     Notes
     -----
@@ -52,10 +56,14 @@ def embed(
     columns it is given (umap-learn 0.5.12); the steps taken one by one do neither.
     """
     distances, indices = _checked(neighbours, n_neighbors)
+    if not (isinstance(min_dist, numbers.Real) and 0 <= min_dist <= 1):
+        raise ValueError(f"min_dist={min_dist!r} is no distance: give a number from 0 to 1.")
+    if not (isinstance(n_epochs, numbers.Integral) and n_epochs > 0):
+        raise ValueError(f"n_epochs={n_epochs!r} is no number of steps: give 1 or more, as 300.")
     # Its import takes seconds on a new machine: only who lays out anew pays for it.
     from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
 
-    rng = np.random.RandomState(random_state)
+    rng = check_random_state(random_state)
     graph, _, _ = fuzzy_simplicial_set(
         indices,  # only its length is used
         n_neighbors,
@@ -104,14 +112,20 @@ def _checked(neighbours, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(
             "The neighbours must be a pair (distances, indices), as kneighbors returns."
         ) from None
-    if indices.dtype.kind not in "iu" or distances.shape != indices.shape or indices.ndim != 2:
+    kinds = distances.dtype.kind in "fiu" and indices.dtype.kind in "iu"
+    if not kinds or distances.shape != indices.shape or indices.ndim != 2:
         raise ValueError(
             "The neighbours must be distances and whole-number indices of the same shape, "
             f"in this order; these are {distances.dtype} {distances.shape} and "
             f"{indices.dtype} {indices.shape}."
         )
     n_objects, width = indices.shape
-    if not 2 <= n_neighbors <= width:
+    if width < 2 or n_objects < 2:
+        raise ValueError(
+            f"{n_objects} objects with {width} neighbours each are too few for a picture: "
+            "there must be at least 2 of both."
+        )
+    if not (isinstance(n_neighbors, numbers.Integral) and 2 <= n_neighbors <= width):
         raise ValueError(
             f"n_neighbors={n_neighbors}, but {width} neighbours of each object are known. "
             f"Choose 2 to {width}, or ask kneighbors for more."
@@ -128,6 +142,11 @@ def _checked(neighbours, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(
             "Each object must be the first of its own neighbours. scikit-learn leaves it out "
             "unless the data are given again: kneighbors(X)."
+        )
+    if np.any(np.diff(distances, axis=1) < 0) or not np.all(np.diff(np.sort(indices, axis=1))):
+        raise ValueError(
+            "The neighbours of each object must stand from near to far, each of them once, as "
+            "kneighbors returns them."
         )
     return (
         np.ascontiguousarray(distances, dtype=np.float32),

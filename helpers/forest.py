@@ -6,6 +6,8 @@ are real in the same way. The method is that of Shi & Horvath (2006, J. Comput. 
 118) as used in astronomy by Baron & Poznanski (2017, MNRAS 465, 4530).
 """
 
+import numbers
+
 import numpy as np
 from numba import njit
 from sklearn.base import BaseEstimator
@@ -31,8 +33,15 @@ def draw_synthetic(X: np.ndarray, random_state=None) -> np.ndarray:
     Returns
     -------
     ndarray of the same shape and type
+
+    Raises
+    ------
+    ValueError
+        If X has no rows and columns.
     """
     X = np.asarray(X)
+    if X.ndim != 2 or not X.size:
+        raise ValueError(f"X must be a table of rows and columns; this has the shape {X.shape}.")
     rng = check_random_state(random_state)
     return np.column_stack([rng.choice(column, column.size) for column in X.T])
 
@@ -108,6 +117,8 @@ class UnsupervisedForest(BaseEstimator):
             raise ValueError(
                 f'leaf_rule={self.leaf_rule!r} is not known. Choose "both_real" or "all".'
             )
+        if np.ma.isMaskedArray(X):  # scikit-learn would look behind the mask
+            X = X.astype(float).filled(np.nan)
         X = validate_data(
             self, X, dtype=np.float32, ensure_all_finite="allow-nan", ensure_min_samples=2
         )
@@ -164,10 +175,11 @@ class UnsupervisedForest(BaseEstimator):
         """
         check_is_fitted(self)
         n_objects = len(self.leaves_)
-        if not 1 <= n_neighbors <= n_objects:
+        if not (isinstance(n_neighbors, numbers.Integral) and 1 <= n_neighbors <= n_objects):
             raise ValueError(
                 f"{n_neighbors} neighbours were asked for, but there are {n_objects} objects "
-                f"(each counts as its own first neighbour). Choose 1 to {n_objects}."
+                f"(each counts as its own first neighbour). Choose a whole number, "
+                f"1 to {n_objects}."
             )
         nearest = np.empty((n_objects, n_neighbors), dtype=np.uint64)
         order = np.arange(1, n_objects + 1, dtype=np.uint64)

@@ -53,6 +53,26 @@ def test_a_distance_matrix_is_not_overwritten(groups):
     np.testing.assert_array_equal(matrix, before)
 
 
+def test_pieces_of_a_graph_are_groups_but_are_never_joined_by_chance():
+    sizes, centers = [60, 90, 30, 40], [[0, 0], [50, 0], [20, 50], [80, 80]]
+    points, truth = make_blobs(sizes, centers=centers, random_state=0)
+    assert adjusted_rand_score(truth, cluster(points, "spectral", n_clusters=4)) == 1
+    finer = cluster(points, "spectral", n_clusters=6)
+    for piece in range(4):  # each group lies in one piece
+        assert not set(finer[truth == piece]) & set(finer[truth != piece])
+    with pytest.raises(
+        ValueError, match=r"4 pieces, more than the 3 .* raise n_neighbors \(now 10"
+    ):
+        cluster(points, "spectral", n_clusters=3)
+
+
+def test_a_masked_value_is_not_looked_at(groups):
+    points = np.ma.masked_array(groups[0], mask=False)
+    points[7, 0] = np.ma.masked
+    with pytest.raises(ValueError, match="1 of 300 points are not finite"):
+        cluster(points)
+
+
 def test_bad_questions_end_in_a_sentence(groups):
     points, _ = groups
     with pytest.raises(ValueError, match=r"'k-means' is not known\. Choose one of: kmeans"):
@@ -61,5 +81,8 @@ def test_bad_questions_end_in_a_sentence(groups):
         cluster(points, "kmeans", eps=1)
     with pytest.raises(ValueError, match="1 of 300 points are not finite"):
         cluster(np.where(np.arange(300)[:, None] == 7, np.nan, points))
-    with pytest.raises(ValueError, match="rows of a table"):
-        cluster(points[:, 0])
+    for wrong in (points[:, 0], points[:0], points.astype(str), None):
+        with pytest.raises(ValueError, match="rows of a table of numbers"):
+            cluster(wrong)
+    with pytest.raises(ValueError, match=r"is not known\. Choose one of: kmeans"):
+        cluster("kmeans", points)

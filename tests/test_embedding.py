@@ -113,5 +113,25 @@ def test_bad_neighbours_end_in_a_sentence(wide):
         embed((np.full_like(distances, np.nan), indices))
     with pytest.raises(ValueError, match="among the objects themselves"):
         embed((distances[:50], indices[:50]))
+    for wrong in (5.0, "5", None):
+        with pytest.raises(ValueError, match="Choose 2 to 60"):
+            embed(wide, n_neighbors=wrong)
+    for wrong in (-0.1, 1.5, np.nan, "0", None):
+        with pytest.raises(ValueError, match="is no distance: give a number from 0 to 1"):
+            embed(wide, min_dist=wrong)
+    for wrong in (0, -5, 2.5, None):
+        with pytest.raises(ValueError, match="is no number of steps"):
+            embed(wide, n_epochs=wrong)
+    with pytest.raises(ValueError, match="0 objects with 60 neighbours each are too few"):
+        embed((distances[:0], indices[:0]))
+    with pytest.raises(ValueError, match="in this order"):
+        embed((distances.astype(str), indices))
+    back = np.r_[0, 59:0:-1]
+    with pytest.raises(ValueError, match="from near to far, each of them once"):
+        embed((distances[:, back], indices[:, back]))
+    with pytest.raises(ValueError, match="from near to far, each of them once"):
+        embed((distances, np.repeat(indices[:, :1], 60, axis=1)))
+    with pytest.raises(ValueError, match="cannot be used to seed"):
+        embed(wide, random_state="a")
     with pytest.raises(ValueError, match="first of its own neighbours"):
         embed((distances[:, 1:], indices[:, 1:]))

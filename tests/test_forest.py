@@ -162,11 +162,28 @@ def test_missing_values_are_allowed_and_frames_are_read():
     assert np.all(np.isfinite(forest.distances()))
 
 
+def test_a_masked_value_is_a_missing_one():
+    X = correlated(100)
+    hidden = np.zeros(X.shape, dtype=bool)
+    hidden[::7, 2] = True
+    masked = UnsupervisedForest(10, random_state=0).fit(np.ma.masked_array(X, hidden))
+    missing = UnsupervisedForest(10, random_state=0).fit(np.where(hidden, np.nan, X))
+    np.testing.assert_array_equal(masked.distances(), missing.distances())
+
+
 def test_bad_questions_end_in_a_sentence():
     X = correlated(20)
     forest = UnsupervisedForest(5, random_state=0).fit(X)
     with pytest.raises(ValueError, match="21 neighbours were asked for, but there are 20"):
         forest.kneighbors(21)
+    for wrong in (2.5, "5", None):
+        with pytest.raises(ValueError, match="Choose a whole number, 1 to 20"):
+            forest.kneighbors(wrong)
+    for wrong in (X[:, 0], X[:0], X[:, :0], [3, 4]):
+        with pytest.raises(ValueError, match="a table of rows and columns; this has the shape"):
+            draw_synthetic(wrong)
+    with pytest.raises(ValueError, match="'n_estimators' .* must be an int"):
+        UnsupervisedForest(0).fit(X)
     with pytest.raises(ValueError, match="leaf_rule='real' is not known"):
         UnsupervisedForest(leaf_rule="real").fit(X)
     X[3, 1] = np.inf
