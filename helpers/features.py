@@ -6,6 +6,7 @@ Hβ. So one rule of error propagation serves them all, and pixels that enter twi
 PAH bands, Hα in the flux and in its dust correction) are counted as what they are: correlated.
 """
 
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +21,7 @@ from astropy.wcs.utils import proj_plane_pixel_area
 
 from helpers import survey
 from helpers.galaxies import Galaxy, get_galaxy
-from helpers.maps import errors, valid
+from helpers.maps import errors, require_maps, valid
 from helpers.survey import CO_MAPS, COMMON_MAPS, JWST_BANDS, MUSE_LINES
 
 DETECTED, UPPER_LIMIT, MISSING = 0, 1, 2
@@ -30,8 +31,8 @@ CASE_B = 2.86
 """Hα/Hβ without dust: case B, 1e4 K, low density (Osterbrock & Ferland 2006)."""
 
 STARLIGHT = {"F770W": 0.13, "F1130W": 0.06}
-"""Starlight in a MIRI band as a share of F200W (Sutter et al. 2024; from memory, the abstract
-alone was read)."""
+"""Starlight in a MIRI band as a share of F200W, as attributed to Sutter et al. 2024; the paper
+itself was not at hand, only its abstract."""
 
 CONTINUUM_335 = (0.35, 0.65)
 PAH_SLOPE = 1.6
@@ -145,8 +146,8 @@ ADOPTED = (
     "f1130w_1000w",
     "ha_pah77",
 )
-"""The course's set: highly correlated on purpose, one of them even redundant
-(f200w_2100w = f200w_770w / f2100w_770w). [OI] stays out because it is faint: a third of the pixels
+"""The course's set: highly correlated and even redundant on purpose; notebook 03 asks you to
+find out how. [OI] stays out because it is faint: a third of the pixels
 would go with it. PAH 3.3 stays out because its starlight is the hardest to take off."""
 
 
@@ -214,11 +215,12 @@ def feature_table(
     """
     if co not in ("detected", "all"):
         raise ValueError(f'co={co!r} is not known. Choose co="detected" or co="all".')
-    if not snr > 0:
+    if not (isinstance(snr, numbers.Real) and snr > 0):
         raise ValueError(f"snr={snr!r} is no signal-to-noise ratio. Give a number above 0, as 3.")
     known, name, key = _identify(galaxy, needed=maps is None)
     if maps is None:
         maps = survey.common_maps(known)
+    require_maps(maps)
     if co == "detected" and "co_mom0" not in maps:
         raise ValueError(
             f"There is no CO map (co_mom0) of {name}, so no pixel can be chosen by its CO. "
@@ -265,11 +267,11 @@ def feature_table(
 def _identify(galaxy: str | Galaxy, needed: bool) -> tuple[Galaxy | None, str, str]:
     if not isinstance(galaxy, Galaxy):
         try:
-            galaxy = get_galaxy(str(galaxy))
+            galaxy = get_galaxy(galaxy)
         except ValueError:
             if needed:
                 raise
-            return None, str(galaxy), str(galaxy).replace(" ", "").lower()
+            return None, galaxy, galaxy.replace(" ", "").lower()
     return galaxy, galaxy.name, galaxy.key
 
 
@@ -330,8 +332,8 @@ def _one_grid(maps: Mapping[str, CCDData]):
     """The common WCS of all maps, or a refusal that names the map that differs."""
     first, reference = next(iter(maps.items()))
     for m, image in maps.items():
-        if image.wcs is None:
-            raise ValueError(f"Map {m} has no WCS. Read it with read_map(..., wcs=...).")
+        if image.wcs is None or not image.wcs.has_celestial:
+            raise ValueError(f"Map {m} has no WCS of the sky. Read it with read_map(..., wcs=...).")
         if image.shape != reference.shape:
             raise ValueError(
                 f"Maps {first} {reference.shape} and {m} {image.shape} have different shapes. "
@@ -445,7 +447,7 @@ def _reddening(ratio: u.Quantity, relative_error: np.ndarray) -> tuple[u.Quantit
 
 def feature_snr(table: Table, feature: str) -> np.ndarray:
     """S/N of a detected feature, value over error; NaN where it is a limit or missing."""
-    _check(table, [feature])
+    _check(table, [feature], "_error", "_flag")
     ratio = u.Quantity(table[feature] / table[f"{feature}_error"]).to_value(u.one)
     return np.where(np.asarray(table[f"{feature}_flag"]) == DETECTED, ratio, np.nan)
 
@@ -475,14 +477,23 @@ def learning_frame(
     Raises
     ------
     ValueError
-        If a feature is unknown, is nowhere detected, or if no pixel has them all.
+        If a feature is unknown, is nowhere detected, or has no logarithm where it is flagged
+        detected; if a pixel stands in the table twice, or if no pixel has all features.
+    TypeError
+        If the table is no table, such as a frame or an array.
     """
     if missing not in ("drop", "nan"):
         raise ValueError(f'missing={missing!r} is not known. Choose missing="drop" or "nan".')
     features = [features] if isinstance(features, str) else list(features)
     if not features:
         raise ValueError("No feature was chosen. Give at least one name, as in features.ADOPTED.")
-    _check(table, features)
+    _check(table, features, "_flag")
+    pixels = pd.Index(np.asarray(table["pixel_id"]), name="pixel_id")
+    if not pixels.is_unique:
+        raise ValueError(
+            f"Pixel {pixels[pixels.duplicated()][0]} stands in this table more than once "
+            f"({pixels.duplicated().sum()} rows too many). Was a galaxy stacked twice?"
+        )
     keep = np.ones(len(table), dtype=bool)
     cuts = [("", "pixels of the table", len(table))]
     columns = {}
@@ -494,12 +505,19 @@ def learning_frame(
                 f"{', '.join(FEATURES[f].inputs)}. Leave it out of `features`."
             )
         value = np.where(detected, u.Quantity(table[f]).value, np.nan)
+        allowed = np.isfinite(value) & ((value > 0) | (not FEATURES[f].log))
+        if np.any(detected & ~allowed):
+            raise ValueError(
+                f"Feature {f} is said to be detected in {np.sum(detected & ~allowed)} pixel(s) "
+                "where it is not finite, or not above 0 and has no logarithm. Was the table "
+                "changed? Flag those pixels as MISSING, or make it anew with feature_table."
+            )
         columns[f"log_{f}" if FEATURES[f].log else f] = (
             np.log10(value) if FEATURES[f].log else value
         )
         keep &= detected
         cuts.append(("", f"{f} detected", int(keep.sum())))
-    frame = pd.DataFrame(columns, index=pd.Index(np.asarray(table["pixel_id"]), name="pixel_id"))
+    frame = pd.DataFrame(columns, index=pixels)
     if missing == "nan":
         return frame
     if not keep.any():
@@ -512,16 +530,20 @@ def learning_frame(
     return frame
 
 
-def _check(table: Table, features: Sequence[str]) -> None:
-    unknown = [f for f in features if f not in FEATURES]
+def _check(table: Table, features: Sequence[str], *columns: str) -> None:
+    if not isinstance(table, Table):
+        raise TypeError(f"A table from feature_table was expected, not a {type(table).__name__}.")
+    unknown = [f for f in features if not isinstance(f, str) or f not in FEATURES]
     if unknown:
         raise ValueError(
-            f"Unknown feature(s): {', '.join(unknown)}. Choose among {', '.join(FEATURES)}."
+            f"Unknown feature(s): {', '.join(map(str, unknown))}. "
+            f"Choose among {', '.join(FEATURES)}."
         )
-    absent = [f for f in features if f"{f}_flag" not in table.colnames]
+    needed = ["pixel_id", *(f + more for f in features for more in ("", *columns))]
+    absent = [column for column in needed if column not in table.colnames]
     if absent:
         raise ValueError(
-            f"This table has no column {absent[0]} with a flag. Make it with feature_table."
+            f"This table lacks the column(s) {', '.join(absent)}. Make it with feature_table."
         )
 
 
@@ -538,16 +560,16 @@ def cut_summary(table: Table | pd.DataFrame) -> Table:
     Table
         Columns galaxy, cut, left, removed.
     """
-    kept = (table.attrs if isinstance(table, pd.DataFrame) else table.meta).get("cuts")
+    kept = getattr(table, "attrs" if isinstance(table, pd.DataFrame) else "meta", {}).get("cuts")
     if not kept:
         raise ValueError(
             "This table does not tell its cuts. Give the one that feature_table or "
             'learning_frame(..., missing="drop") returned.'
         )
     summary = Table(rows=kept, names=("galaxy", "cut", "left"))
-    same = np.append(False, summary["galaxy"][1:] == summary["galaxy"][:-1])
+    first = np.char.startswith(np.asarray(summary["cut"], dtype=str), "pixels of")
     before = np.append(0, summary["left"][:-1])
-    summary["removed"] = np.where(same, before - summary["left"], 0)
+    summary["removed"] = np.where(first, 0, before - summary["left"])
     return summary
 
 

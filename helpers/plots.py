@@ -11,12 +11,14 @@ import numpy as np
 from astropy.nddata import CCDData
 from astropy.table import QTable
 from astropy.visualization.wcsaxes import WCSAxes, add_scalebar
+from astropy.wcs import WCS
 from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.colors import AsinhNorm, Normalize, to_rgb
 from matplotlib.figure import Figure
 
 from helpers.galaxies import Galaxy, get_galaxy
+from helpers.maps import require_map, valid
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C8C")
 """Colours that colour-blind readers can tell apart (Okabe & Ito 2008), and a grey."""
@@ -63,8 +65,8 @@ def show(alt: str, figure: Figure | None = None) -> None:
     ValueError
         If the text is empty.
     """
-    if not alt.strip():
-        raise ValueError("The text is empty. Say in a sentence what the figure shows.")
+    if not isinstance(alt, str) or not alt.strip():
+        raise ValueError("There is no text. Say in a sentence what the figure shows.")
     figure = plt.gcf() if figure is None else figure
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=figure.dpi, metadata={"Description": alt})
@@ -74,8 +76,18 @@ def show(alt: str, figure: Figure | None = None) -> None:
     display({"text/html": page, "image/png": encoded, "text/plain": alt}, raw=True)
 
 
-def sky_axes(wcs, figure: Figure | None = None, position: tuple[int, int, int] = (1, 1, 1)) -> Axes:
-    """Add axes with right ascension and declination to a figure."""
+def sky_axes(
+    wcs: WCS, figure: Figure | None = None, position: tuple[int, int, int] = (1, 1, 1)
+) -> Axes:
+    """Add axes with right ascension and declination to a figure.
+
+    Raises
+    ------
+    ValueError
+        If the WCS is none of the sky.
+    """
+    if not isinstance(wcs, WCS) or not wcs.has_celestial:
+        raise ValueError("Axes of the sky need a celestial WCS: give a map's, as in map.wcs.")
     figure = plt.figure() if figure is None else figure
     axes = figure.add_subplot(*position, projection=wcs)
     axes.coords[0].set_axislabel("right ascension")
@@ -130,8 +142,14 @@ def blend(layers: Mapping[str, np.ndarray], faint: float = 40, bright: float = 9
         )
     dark = np.ones((*shapes[0], 3))
     for colour, layer in layers.items():
+        layer = np.ma.filled(np.ma.masked_invalid(np.ma.asarray(layer, dtype=float)), np.nan)
+        if layer.ndim != 2 or not np.isfinite(layer).any():
+            raise ValueError(
+                f"The {colour} layer has the shape {layer.shape} and "
+                f"{np.isfinite(layer).sum()} finite values; give a map that shows something."
+            )
         low, high = np.nanpercentile(layer, [faint, bright])
-        scaled = np.clip(np.nan_to_num((layer - low) / (high - low)), 0, 1)
+        scaled = np.clip(np.nan_to_num((layer - low) / ((high - low) or 1)), 0, 1)
         light = np.arcsinh(20 * scaled) / np.arcsinh(20)
         dark *= 1 - light[..., np.newaxis] * np.array(to_rgb(colour))
     return 1 - dark
@@ -164,9 +182,9 @@ def draw_map(
     Axes
         With the image in ``axes.images[-1]``.
     """
-    axes = sky_axes(sky_map.wcs) if axes is None else axes
+    axes = sky_axes(require_map(sky_map).wcs) if axes is None else axes
     axes.set_facecolor("0.85")
-    shown = np.ma.masked_invalid(np.ma.array(sky_map.data, mask=sky_map.mask))
+    shown = np.ma.array(sky_map.data, mask=~valid(sky_map))
     image = axes.imshow(shown, norm=norm, origin="lower", **options)
     unit = f"{sky_map.unit:unicode}" if sky_map.unit else ""
     text = " ".join(part for part in (label, f"[{unit}]" if unit else "") if part)
@@ -205,16 +223,34 @@ def draw_pixels(
         Which galaxy to draw.
     axes, label, options
         As in `draw_map`; options go to `Axes.imshow`.
+
+    Raises
+    ------
+    ValueError
+        If there is not one value a row, or no row of that galaxy, or one beside its grid.
     """
     galaxy = get_galaxy(galaxy)
-    if len(values) != len(table):
+    lacking = {"galaxy", "x", "y"} - set(getattr(table, "colnames", ()))
+    if lacking:
         raise ValueError(
-            f"There are {len(values)} values for {len(table)} table rows; give one value a row."
+            f"The table lacks {', '.join(sorted(lacking))}: give one from feature_table first, "
+            "then one value a row."
+        )
+    if np.shape(values) != (len(table),):
+        raise ValueError(
+            f"There are {' x '.join(map(str, np.shape(values))) or 'no'} values for {len(table)} "
+            "table rows; give one value a row."
         )
     wcs, shape = galaxy.grid()
     image = np.full(shape, np.nan)
     here = np.asarray(table["galaxy"] == galaxy.name)
     rows = table[here]
+    if not (len(rows) and np.max(rows["y"]) < shape[0] and np.max(rows["x"]) < shape[1]):
+        raise ValueError(
+            f"The table has {len(rows)} pixels of {galaxy.name}, whose grid has {shape[0]} rows "
+            f"and {shape[1]} columns. Its galaxies: "
+            f"{', '.join(sorted(set(map(str, table['galaxy']))))}."
+        )
     image[rows["y"], rows["x"]] = np.asarray(values, dtype=float)[here]
     axes = sky_axes(wcs) if axes is None else axes
     axes.set_facecolor("0.85")

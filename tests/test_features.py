@@ -5,8 +5,9 @@ import time
 import astropy.units as u
 import numpy as np
 import pytest
-from astropy.nddata import CCDData, StdDevUncertainty
+from astropy.nddata import CCDData, StdDevUncertainty, VarianceUncertainty
 from astropy.table import vstack
+from astropy.wcs import WCS
 
 from helpers import features
 from helpers.features import (
@@ -323,6 +324,10 @@ def _no_wcs(maps):
     maps["F770W"].wcs = None
 
 
+def _no_sky(maps):
+    maps["F770W"].wcs = WCS(naxis=2)
+
+
 def _strange_name(maps):
     maps["Halpha"] = maps.pop("HA6562")
 
@@ -341,6 +346,7 @@ def _dark(maps):
         (_wrong_unit, "F770W is in Jy, but MJy / sr was expected"),
         (_velocity_as_flux, "HB4861 is in km / s, but the flux of a line"),
         (_no_wcs, "F770W has no WCS"),
+        (_no_sky, "F770W has no WCS of the sky"),
         (_strange_name, "Unknown map name.*Halpha.*HA6562"),
         (_dark, "No pixel of NGC 628 is left.*CO detected"),
     ],
@@ -371,6 +377,57 @@ def test_bad_questions_end_in_a_sentence(table):
         learning_frame(table, missing="keep")
     with pytest.raises(ValueError, match="does not tell its cuts"):
         cut_summary(table[["ha", "ha_error"]].to_pandas())
+
+
+@pytest.mark.parametrize("snr", [-3, "3", None, np.nan, [3]])
+def test_what_is_no_signal_to_noise_ratio(snr):
+    with pytest.raises(ValueError, match=r"is no signal-to-noise ratio\. Give a number above 0"):
+        feature_table("NGC 628", make_maps(), snr=snr)
+
+
+def test_things_that_are_no_maps_and_no_table(table):
+    for wrong in (list(make_maps().values()), "maps.fits", make_maps()["HA6562"]):
+        with pytest.raises(TypeError, match="dictionary of maps by name"):
+            feature_table("NGC 628", wrong)
+    with pytest.raises(TypeError, match=r"A map \(CCDData\) was expected"):
+        feature_table("NGC 628", {m: image.data for m, image in make_maps().items()})
+    with pytest.raises(TypeError, match="A galaxy or its name was expected"):
+        feature_table(["NGC 628"], make_maps())
+    for wrong in (None, np.ones((3, 3)), learning_frame(table)):
+        with pytest.raises(TypeError, match="A table from feature_table was expected"):
+            learning_frame(wrong)
+    for column in ("ha", "ha_flag", "pixel_id"):
+        with pytest.raises(ValueError, match=rf"lacks the column\(s\) {column}\. Make it"):
+            learning_frame(table[[name for name in table.colnames if name != column]])
+    with pytest.raises(ValueError, match="does not tell its cuts"):
+        cut_summary(None)
+    with pytest.raises(ValueError, match="Unknown feature"):
+        feature_snr(table, ["ha"])
+
+
+def test_a_galaxy_stacked_twice_is_noticed(table):
+    twice = vstack([table, table])
+    with pytest.raises(ValueError, match=r"ngc0628-0000-0000 stands .* \(20 rows too many\)"):
+        learning_frame(twice)
+    assert np.all(cut_summary(twice)["removed"] >= 0)
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf])
+def test_only_positive_numbers_have_a_logarithm(table, value):
+    table["ha"][3] = value * table["ha"].unit
+    with pytest.raises(ValueError, match=r"ha is said to be detected in 1 pixel.* no logarithm"):
+        learning_frame(table)
+
+
+def test_errors_may_be_variances_or_in_another_unit():
+    maps, other = make_maps(), make_maps()
+    for image in other.values():
+        image.uncertainty = VarianceUncertainty(image.uncertainty.array**2)
+    band = other["F770W"]
+    band.uncertainty = StdDevUncertainty(maps["F770W"].uncertainty.array * 1e6, unit=u.Jy / u.sr)
+    ours, theirs = feature_table("NGC 628", maps), feature_table("NGC 628", other)
+    for f in ("ha_error", "pah77_error"):
+        np.testing.assert_allclose(ours[f].value, theirs[f].value)
 
 
 def test_no_pixel_with_all_features_is_said():

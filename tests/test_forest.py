@@ -182,7 +182,7 @@ def test_bad_questions_end_in_a_sentence():
     for wrong in (X[:, 0], X[:0], X[:, :0], [3, 4]):
         with pytest.raises(ValueError, match="a table of rows and columns; this has the shape"):
             draw_synthetic(wrong)
-    with pytest.raises(ValueError, match="'n_estimators' .* must be an int"):
+    with pytest.raises(ValueError, match=r"'n_estimators' .* must be an int"):
         UnsupervisedForest(0).fit(X)
     with pytest.raises(ValueError, match="leaf_rule='real' is not known"):
         UnsupervisedForest(leaf_rule="real").fit(X)

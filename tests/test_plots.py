@@ -80,6 +80,31 @@ def test_values_of_another_length_are_refused():
         plots.draw_pixels(table, [1, 2], "NGC 628")
 
 
+def test_things_that_are_not_on_the_sky_are_refused():
+    table = QTable({"galaxy": ["NGC 628"], "x": [500], "y": [0]})
+    with pytest.raises(ValueError, match=r"has 1 pixels of NGC 628, whose grid has .* rows"):
+        plots.draw_pixels(table, [1.0], "NGC 628")
+    with pytest.raises(ValueError, match=r"has 0 pixels of NGC 1365.* Its galaxies: NGC 628"):
+        plots.draw_pixels(table, [1.0], "NGC 1365")
+    with pytest.raises(ValueError, match="lacks x, y: give one from feature_table first"):
+        plots.draw_pixels(table[["galaxy"]], [1.0], "NGC 628")
+    with pytest.raises(TypeError, match=r"A map \(CCDData\) was expected"):
+        plots.draw_map(np.ones((3, 3)))
+    with pytest.raises(ValueError, match="need a celestial WCS"):
+        plots.sky_axes(None)
+    with pytest.raises(ValueError, match="Say in a sentence"):
+        plots.show(plt.figure())
+
+
+def test_a_layer_that_shows_nothing_is_refused_and_an_even_one_stays_dark():
+    with pytest.raises(ValueError, match=r"red layer has the shape \(3, 3\) and 0 finite values"):
+        plots.blend({"red": np.full((3, 3), np.nan)})
+    assert np.all(plots.blend({"red": np.ones((3, 3))}) == 0)
+    bright = np.arange(16.0).reshape(4, 4)
+    bright[0, 0] = np.inf
+    assert np.all(np.isfinite(plots.blend({"red": bright})))
+
+
 def test_a_scale_bar_is_as_long_as_it_says():
     galaxy = GALAXIES["NGC 628"]
     wcs, shape = galaxy.grid()
