@@ -7,16 +7,24 @@ are real in the same way. The method is that of Shi & Horvath (2006, J. Comput. 
 """
 
 import numbers
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from joblib import effective_n_jobs
 from numba import njit
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-_ROWS = 256
-"""Rows of the matrix that are made at a time."""
+from helpers.doctor import free_memory
+
+_ROWS = 32
+"""Rows of the matrix that a thread makes at a time."""
+_TILE = 256
+"""Columns that are compared at a time: their leaves stay in the processor's cache."""
+_AT_ONCE = 3
+"""Binary digits that are compared at a time."""
 
 
 def draw_synthetic(X: np.ndarray, random_state=None) -> np.ndarray:
@@ -64,7 +72,7 @@ class UnsupervisedForest(BaseEstimator):
         the same leaf, over all trees.
     random_state : int, RandomState or None
     n_jobs : int or None
-        Threads that grow the trees. The result does not depend on it.
+        Threads that grow the trees and compare the leaves. The result does not depend on it.
 
     Attributes
     ----------
@@ -139,6 +147,12 @@ class UnsupervisedForest(BaseEstimator):
         )
         return self
 
+    @property
+    def feature_importances_(self) -> np.ndarray:
+        """How much each feature helps to tell real from synthetic, of sum 1, (n_features,)."""
+        check_is_fitted(self)
+        return self.forest_.feature_importances_
+
     def distances(self) -> np.ndarray:
         """The distance of every object to every other.
 
@@ -147,20 +161,39 @@ class UnsupervisedForest(BaseEstimator):
         ndarray of shape (n_objects, n_objects), float32
             Symmetric, 0 on the diagonal; 1 for two objects without a common leaf, or without a
             tree in which both are predicted real.
+
+        Raises
+        ------
+        MemoryError
+            If the matrix does not fit in the memory that is free.
         """
         check_is_fitted(self)
-        matrix = np.empty((len(self.leaves_), len(self.leaves_)), dtype=np.float32)
-        for start, block in self._blocks():
+        n_objects = len(self.leaves_)
+        size, room = 4 * n_objects**2, free_memory()
+        if room is not None and size > room:
+            raise MemoryError(
+                f"The distances between {n_objects} objects take {size / 1e9:.1f} GB, and "
+                f"{room / 1e9:.1f} GB are free. kneighbors() and weirdness() do without the matrix."
+            )
+        matrix = np.empty((n_objects, n_objects), dtype=np.float32)
+
+        def keep(start, block):
             matrix[start : start + len(block)] = block
+
+        self._for_blocks(keep)
         return matrix
 
-    def kneighbors(self, n_neighbors: int = 25) -> tuple[np.ndarray, np.ndarray]:
+    def kneighbors(self, n_neighbors: int = 25, X=None) -> tuple[np.ndarray, np.ndarray]:
         """The nearest objects to each object, itself the first of them.
+
+        The matrix of all distances is never made.
 
         Parameters
         ----------
         n_neighbors : int
             Counting the object itself, as UMAP does.
+        X : array or frame of shape (n_new, n_features), optional
+            Other objects, whose neighbours among those of `fit` are looked for instead.
 
         Returns
         -------
@@ -171,7 +204,7 @@ class UnsupervisedForest(BaseEstimator):
         Raises
         ------
         ValueError
-            If there are fewer objects than neighbours asked for.
+            If there are fewer objects than neighbours asked for, or X has other features.
         """
         check_is_fitted(self)
         n_objects = len(self.leaves_)
@@ -181,27 +214,67 @@ class UnsupervisedForest(BaseEstimator):
                 f"(each counts as its own first neighbour). Choose a whole number, "
                 f"1 to {n_objects}."
             )
-        nearest = np.empty((n_objects, n_neighbors), dtype=np.uint64)
-        order = np.arange(1, n_objects + 1, dtype=np.uint64)
-        for start, block in self._blocks():
-            # The bits of a float that is not negative sort as the float does. Above the index
-            # they make one number to sort by: distance first, index next, and 0 for oneself.
-            key = block.view(np.uint32).astype(np.uint64) << np.uint64(32) | order
-            rows = np.arange(len(block))
-            key[rows, start + rows] = 0
-            key.partition(n_neighbors - 1, axis=1)
-            nearest[start : start + len(block)] = np.sort(key[:, :n_neighbors], axis=1)
+        leaves = None
+        if X is not None:
+            X = validate_data(self, X, reset=False, dtype=np.float32, ensure_all_finite="allow-nan")
+            leaves = _number_leaves(
+                self.forest_, self.forest_.apply(X), only_real=self.leaf_rule == "both_real"
+            )
+        rows = self.leaves_ if leaves is None else leaves
+        nearest = np.empty((len(rows), n_neighbors), dtype=np.uint64)
+
+        def keep(start, block):
+            own = start if leaves is None else -1
+            _select(block.view(np.uint32), own, nearest[start : start + len(block)])
+
+        self._for_blocks(keep, leaves)
         distances = (nearest >> np.uint64(32)).astype(np.uint32).view(np.float32)
         indices = (nearest & np.uint64(0xFFFFFFFF)).astype(np.int64) - 1
-        indices[:, 0] = np.arange(n_objects)
+        if leaves is None:
+            indices[:, 0] = np.arange(n_objects)
         return distances, indices
 
-    def _blocks(self):
-        for start in range(0, len(self.leaves_), _ROWS):
-            rows = self.leaves_[start : start + _ROWS]
-            block = _distances(rows, self.leaves_, rows.dtype.type(np.iinfo(rows.dtype).max))
-            block[np.arange(len(rows)), start + np.arange(len(rows))] = 0
-            yield start, block
+    def weirdness(self) -> np.ndarray:
+        """The mean distance of each object to all the others (Baron & Poznanski 2017).
+
+        The matrix of all distances is never made.
+
+        Returns
+        -------
+        ndarray of shape (n_objects,)
+            Between 0 and 1. Most are near 1: it is their order that tells.
+        """
+        check_is_fitted(self)
+        mean = np.empty(len(self.leaves_))
+
+        def keep(start, block):
+            mean[start : start + len(block)] = block.sum(axis=1, dtype=float) / (len(mean) - 1)
+
+        self._for_blocks(keep)
+        return mean
+
+    def _for_blocks(self, keep, leaves=None):
+        """Call ``keep(start, block)`` for some rows of the matrix at a time, in threads."""
+        tables = [self.leaves_] if leaves is None else [self.leaves_, leaves]
+        none = np.iinfo(self.leaves_.dtype).max
+        largest = max(int(table.max(where=table != none, initial=0)) for table in tables)
+        planes = [_bit_planes(table, largest.bit_length()) for table in tables]
+        columns, rows = planes[0], planes[-1]
+
+        def work(starts):
+            block = np.empty((_ROWS, columns.shape[2]), dtype=np.float32)
+            for start in starts:
+                part = np.ascontiguousarray(rows[:, :, start : start + _ROWS])
+                block = block[: part.shape[2]]
+                _compare(part, columns, block)
+                if leaves is None:
+                    block[np.arange(len(block)), start + np.arange(len(block))] = 0
+                keep(start, block)
+
+        # Each thread takes the next start when it has done one.
+        n_threads, starts = effective_n_jobs(self.n_jobs), iter(range(0, rows.shape[2], _ROWS))
+        with ThreadPoolExecutor(n_threads) as threads:
+            list(threads.map(work, [starts] * n_threads))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -238,19 +311,94 @@ def _out_of_bag_accuracy(forest: RandomForestClassifier, leaves: np.ndarray, cla
     return float(np.mean(votes[judged].argmax(axis=1) == classes[judged]))
 
 
-@njit(cache=True)
-def _distances(rows, columns, none):
-    """1 - trees with a common leaf / trees in which both leaves count, for each pair."""
-    n_trees = columns.shape[1]
-    block = np.empty((len(rows), len(columns)), dtype=np.float32)
-    for j in range(len(columns)):
-        for i in range(len(rows)):
-            common = 0
-            counted = 0
-            for t in range(n_trees):
-                a, b = rows[i, t], columns[j, t]
-                both = (a != none) & (b != none)
-                counted += both
-                common += both & (a == b)
-            block[i, j] = 1.0 - common / counted if counted else 1.0
-    return block
+def _bit_planes(leaves: np.ndarray, n_bits: int) -> np.ndarray:
+    """The leaf numbers of 64 trees at a time, written as the bits of whole numbers.
+
+    Returns
+    -------
+    ndarray of shape (n_words, 1 + n_bits rounded up, n_objects), uint64
+        Bit t of word w is tree 64 w + t: in the first layer whether its leaf counts, in each of
+        the others one binary digit of the leaf's number.
+    """
+    counts = leaves != np.iinfo(leaves.dtype).max
+    layers = [counts]
+    for bit in range(-(-max(n_bits, 1) // _AT_ONCE) * _AT_ONCE):
+        layers.append(counts & (leaves >> bit & 1).astype(bool))
+    to_whole_words = ((0, 0), (0, -leaves.shape[1] % 64))
+    words = [np.packbits(np.pad(layer, to_whole_words), axis=1).view(np.uint64) for layer in layers]
+    return np.ascontiguousarray(np.stack([word.T for word in words], axis=1))
+
+
+@njit(cache=True, nogil=True)
+def _ones(word):
+    """How many bits of 64 are 1 (Warren, Hacker's Delight, 2nd ed., section 5-1)."""
+    word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    pairs = np.uint64(0x3333333333333333)
+    word = (word & pairs) + ((word >> np.uint64(2)) & pairs)
+    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int32((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _compare(rows, columns, block):
+    """Fill a block with 1 - trees with a common leaf / trees in which both leaves count.
+
+    Two leaves are the same where no digit of their numbers differs. One XOR compares a digit
+    in 64 trees; the inner loops run over objects, so that the processor takes several at once.
+    """
+    n_words, n_layers, n_columns = columns.shape
+    differ = np.empty(_TILE, np.uint64)
+    common = np.empty(_TILE, np.int32)
+    counted = np.empty(_TILE, np.int32)
+    for start in range(0, n_columns, _TILE):
+        stop = min(start + _TILE, n_columns)
+        for i in range(rows.shape[2]):
+            common[:] = 0
+            counted[:] = 0
+            for w in range(n_words):
+                differ[:] = 0
+                for b in range(1, n_layers, _AT_ONCE):
+                    x, xs = rows[w, b, i], columns[w, b, start:stop]
+                    y, ys = rows[w, b + 1, i], columns[w, b + 1, start:stop]
+                    z, zs = rows[w, b + 2, i], columns[w, b + 2, start:stop]
+                    for j in range(stop - start):
+                        differ[j] |= (xs[j] ^ x) | (ys[j] ^ y) | (zs[j] ^ z)
+                count, counts = rows[w, 0, i], columns[w, 0, start:stop]
+                for j in range(stop - start):
+                    both = counts[j] & count
+                    counted[j] += _ones(both)
+                    common[j] += _ones(both & ~differ[j])
+            distance = block[i, start:stop]
+            for j in range(stop - start):
+                trees = max(counted[j], 1)
+                distance[j] = np.float32(trees - common[j]) / np.float32(trees)
+
+
+@njit(cache=True, nogil=True)
+def _select(block, own, nearest):
+    """The smallest of each row as sorted keys: the distance's bits above the index + 1.
+
+    The bits of a float that is not negative sort as the float does. ``own + i`` is the index of
+    row i's object among the columns, whose key is 0 to make it the first; -1 if it is not there.
+    A heap keeps the nearest so far, the farthest of them on top.
+    """
+    n_nearest = nearest.shape[1]
+    for i in range(len(block)):
+        heap = nearest[i]
+        heap[:] = np.iinfo(np.uint64).max
+        me = own + i if own >= 0 else -1
+        if me >= 0:
+            heap[-1] = 0
+        for j in range(block.shape[1]):
+            if block[i, j] < heap[0] >> np.uint64(32) and j != me:
+                key = np.uint64(block[i, j]) << np.uint64(32) | np.uint64(j + 1)
+                at, child = 0, 1
+                while child < n_nearest:
+                    if child + 1 < n_nearest and heap[child + 1] > heap[child]:
+                        child += 1
+                    if heap[child] < key:
+                        break
+                    heap[at] = heap[child]
+                    at, child = child, 2 * child + 1
+                heap[at] = key
+        heap.sort()

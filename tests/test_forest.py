@@ -65,6 +65,77 @@ def test_distances_and_neighbours_are_those_of_the_definition(
     distances, indices = ours.kneighbors(n)
     np.testing.assert_array_equal(indices, defined_neighbours(expected, n))
     np.testing.assert_allclose(distances, np.take_along_axis(expected, indices, 1), atol=1e-6)
+    np.testing.assert_allclose(ours.weirdness(), expected.sum(axis=1) / (n - 1), atol=1e-6)
+
+
+def with_leaves(leaves, n_jobs=None):
+    """As if a forest had put the objects there."""
+    forest = UnsupervisedForest(n_jobs=n_jobs)
+    forest.leaves_ = np.asarray(leaves)
+    return forest
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    n=st.integers(1, 70),
+    trees=st.sampled_from([1, 2, 63, 64, 65, 130]),
+    largest=st.sampled_from([1, 2, 7, 8, 9, 1000]),
+    nothing=st.sampled_from([0, 0.3, 0.95, 1]),
+    dtype=st.sampled_from([np.uint16, np.uint32]),
+    n_jobs=st.sampled_from([1, 2]),
+    seed=st.integers(0, 1000),
+)
+def test_leaves_are_compared_as_defined(n, trees, largest, nothing, dtype, n_jobs, seed):
+    """One tree or more than fit a word, one object, one leaf or many, leaves that do not count."""
+    rng = np.random.default_rng(seed)
+    none = np.iinfo(dtype).max
+    leaves = rng.integers(0, largest, (n, trees)).astype(dtype)
+    leaves[rng.random((n, trees)) < nothing] = none
+    expected = np.zeros((n, n), dtype=np.float32)
+    for i in range(n):
+        for j in range(n):
+            counted = np.sum((leaves[i] != none) & (leaves[j] != none))
+            common = np.sum((leaves[i] == leaves[j]) & (leaves[i] != none))
+            if i != j:
+                expected[i, j] = 1 - common / counted if counted else 1
+    forest = with_leaves(leaves, n_jobs)
+    np.testing.assert_allclose(forest.distances(), expected, rtol=1e-6)
+    for n_neighbors in {1, (n + 1) // 2, n}:
+        distances, indices = forest.kneighbors(n_neighbors)
+        np.testing.assert_array_equal(indices, defined_neighbours(expected, n_neighbors))
+        np.testing.assert_allclose(
+            distances, np.take_along_axis(expected, indices, axis=1), rtol=1e-6
+        )
+
+
+@pytest.mark.parametrize("leaf_rule", ["both_real", "all"])
+def test_new_objects_find_their_neighbours_among_the_old(leaf_rule):
+    X = correlated(120)
+    old, new = X[:80], X[80:]
+    forest = UnsupervisedForest(15, leaf_rule=leaf_rule, random_state=0).fit(old)
+    distances, indices = forest.kneighbors(80, new)
+    expected = defined_distance(forest.forest_, X, leaf_rule)[80:, :80]
+    np.testing.assert_array_equal(indices, np.argsort(expected.round(6), axis=1, kind="stable"))
+    np.testing.assert_allclose(distances, np.sort(expected, axis=1), atol=1e-6)
+    again, itself = forest.kneighbors(1, old)
+    known, _ = forest.kneighbors(80)
+    assert np.all(again[:, 0] <= known[:, 0]) and np.all(itself[:, 0] <= np.arange(80))
+
+
+def test_a_matrix_too_large_for_the_memory_is_refused(monkeypatch):
+    forest = with_leaves(np.zeros((1000, 2), dtype=np.uint16))
+    monkeypatch.setattr("helpers.forest.free_memory", lambda: 3e6)
+    with pytest.raises(MemoryError, match=r"1000 objects take 0.0 GB.*kneighbors\(\)"):
+        forest.distances()
+    monkeypatch.setattr("helpers.forest.free_memory", lambda: None)
+    assert forest.distances().shape == (1000, 1000)
+
+
+def test_a_feature_that_is_related_to_nothing_is_of_no_importance():
+    X = correlated(400)
+    X[:, 2] = np.random.default_rng(1).standard_normal(400)
+    importances = UnsupervisedForest(50, random_state=0).fit(X).feature_importances_
+    assert importances.argmin() == 2 and importances.sum() == pytest.approx(1)
 
 
 @pytest.mark.parametrize("leaf_rule", ["both_real", "all"])
@@ -148,7 +219,10 @@ def test_the_same_with_one_thread_or_two_and_the_same_again():
     first = UnsupervisedForest(20, random_state=0).fit(X)
     second = UnsupervisedForest(20, random_state=0, n_jobs=2).fit(X)
     np.testing.assert_array_equal(first.leaves_, second.leaves_)
-    np.testing.assert_array_equal(first.kneighbors(9)[1], second.kneighbors(9)[1])
+    for one, two in zip(first.kneighbors(9), second.kneighbors(9), strict=True):
+        np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(first.distances(), second.distances())
+    np.testing.assert_array_equal(first.weirdness(), second.weirdness())
     other = UnsupervisedForest(20, random_state=1).fit(X)
     assert np.any(first.leaves_ != other.leaves_)
 
