@@ -23,10 +23,10 @@ from scipy.spatial.distance import pdist, squareform
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import OneHotEncoder
 
-from helpers.doctor import free_memory
 from helpers.features import feature_table, learning_frame
 from helpers.forest import UnsupervisedForest
 from helpers.galaxies import GALAXIES
+from helpers.memory import free_memory
 from helpers.simulate import random_table
 
 N_JOBS = 2

@@ -17,7 +17,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from helpers.doctor import free_memory
+from helpers.memory import free_memory
 
 _ROWS = 32
 """Rows of the matrix that a thread makes at a time."""

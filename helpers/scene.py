@@ -53,7 +53,7 @@ STARLIGHT = {
     "F1130W": 0.06,
     "F2100W": 0.02,
 }
-"""The spectrum of old stars, relative to F200W; 0.13 and 0.06 as attributed to Sutter et al. 2024."""
+"""The spectrum of old stars, over F200W; 0.13 and 0.06 as attributed to Sutter et al. 2024."""
 
 
 @dataclass(frozen=True)

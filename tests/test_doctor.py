@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers import doctor
+from helpers import doctor, memory
 
-SCRIPT = Path(doctor.__file__)
 LOOK = "import sys; from helpers import doctor; doctor.report(sys.argv[1])"
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
@@ -252,10 +251,10 @@ def test_the_tightest_group_counts_and_droppable_pages_are_free(tmp_path):
         (folder / "memory.stat").write_text("anon 900\ninactive_file 100\nactive_file 500\n")
     membership = tmp_path / "cgroup"
     membership.write_text("0::/user.slice/inner\n")
-    assert doctor.cgroup_room(tmp_path, membership) == 600
+    assert memory.cgroup_room(tmp_path, membership) == 600
     (inner.parent / "memory.max").write_text("max\n")
-    assert doctor.cgroup_room(tmp_path, membership) is None
-    assert doctor.cgroup_room(tmp_path, tmp_path / "not linux") is None
+    assert memory.cgroup_room(tmp_path, membership) is None
+    assert memory.cgroup_room(tmp_path, tmp_path / "not linux") is None
 
 
 # -------------------------------------------------------------------------------------- Python
@@ -268,9 +267,10 @@ def test_another_python_than_the_courses_own_is_a_warning(project):
     assert str(project / ".venv") in sentence
 
 
-def test_the_doctor_needs_no_package_and_knows_too_old_a_python(project):
-    bare = [sys._base_executable, "-I", "-S"]
-    done = subprocess.run([*bare, str(SCRIPT)], capture_output=True, text=True)
+def test_the_doctor_needs_no_package_and_knows_too_old_a_python():
+    options = {"cwd": doctor.PROJECT, "capture_output": True, "text": True}
+    bare = [sys._base_executable, "-S", "-s", "-B", "-m", "helpers.doctor"]
+    done = subprocess.run(bare, **options)
     assert "The packages are not installed here" in done.stdout
     assert "Traceback" not in done.stderr
     found = [Path(sys._base_executable).parent / "python3.10"]
@@ -278,5 +278,5 @@ def test_the_doctor_needs_no_package_and_knows_too_old_a_python(project):
     old = [python for python in found if python.exists()]
     if not old:
         pytest.skip("no Python 3.10 on this machine")
-    done = subprocess.run([str(old[0]), "-I", str(SCRIPT)], capture_output=True, text=True)
+    done = subprocess.run([str(old[0]), "-s", "-B", "-m", "helpers.doctor"], **options)
     assert "problem  Python 3.10" in done.stdout

@@ -15,7 +15,17 @@ import yaml
 MEGABYTE = 1_000_000
 
 FLOW = (
-    *("galaxies", "scene", "onezone", "simulate", "fitsfile", "maps", "survey", "resolution"),
+    *(
+        "memory",
+        "galaxies",
+        "scene",
+        "onezone",
+        "simulate",
+        "fitsfile",
+        "maps",
+        "survey",
+        "resolution",
+    ),
     *("features", "forest", "embedding", "clusters", "plots"),
 )
 """The modules in the order the data flow: each may import those before it."""
