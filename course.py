@@ -263,7 +263,6 @@ def lab(words: list) -> int:
     command = ["-m", "jupyterlab", f"--ServerApp.root_dir={PROJECT}"]
     # As an address, so that --no-browser prints it too.
     command += ["--LabApp.default_url=/lab/tree/" + NOTEBOOK.relative_to(PROJECT).as_posix()]
-    command += ["--LabApp.news_url=None"]  # no question about news on the first page
     command += ["--allow-root"]  # as root in a container; it listens to this machine alone
     if options.no_browser:
         command += ["--no-browser"]
@@ -271,7 +270,20 @@ def lab(words: list) -> int:
         check_port(options.port)
         command += [f"--ServerApp.port={options.port}", "--ServerApp.port_retries=0"]
     install(LAB_LOCK)
+    ask_nothing()
     return become(*command)
+
+
+def ask_nothing() -> None:
+    """Tell JupyterLab not to ask about news, nor to look for updates: the course needs no network.
+
+    https://jupyterlab.readthedocs.io/en/stable/user/directories.html#overrides-json
+    """
+    settings = VENV / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    quiet = {"fetchNews": "false", "checkForUpdates": False}
+    with contextlib.suppress(OSError):  # on a read-only disk it asks
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        settings.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": quiet}))
 
 
 def check_port(port: int) -> None:
