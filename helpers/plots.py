@@ -69,7 +69,8 @@ def show(alt: str, figure: Figure | None = None) -> None:
         raise ValueError("There is no text. Say in a sentence what the figure shows.")
     figure = plt.gcf() if figure is None else figure
     buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=figure.dpi, metadata={"Description": alt})
+    options = {"metadata": {"Description": alt}, "pil_kwargs": {"compress_level": 1}}  # quick
+    figure.savefig(buffer, format="png", dpi=figure.dpi, **options)
     plt.close(figure)
     encoded = base64.b64encode(buffer.getvalue()).decode("ascii")
     page = f'<img src="data:image/png;base64,{encoded}" alt="{html.escape(alt, quote=True)}">'
