@@ -111,7 +111,7 @@ def write_maps(
     """Write maps to one FITS file: an HDU for each, and ``<name>_ERR`` for its error.
 
     The compression is lossless, but gains nothing unless values are rounded first. The same
-    maps give the same bytes.
+    maps give the same values and headers; only the time in the compressed stream differs.
 
     Parameters
     ----------
