@@ -66,7 +66,8 @@ def remake(folder: Path = survey.EMBEDDED) -> None:
         try:
             new.rename(folder)
         except OSError:
-            old.rename(folder)
+            if old.exists():
+                old.rename(folder)
             raise
 
 
@@ -114,6 +115,7 @@ def _ship(galaxy: Galaxy, files: Path, home: Path) -> None:
         else:
             shutil.copy(path, target)
             head, product = path.name.rsplit("_", 1)
+            # of NGC 628, notebooks use the errors of the integrated intensity alone
             if product == "mom0.fits" or galaxy.name == "NGC 7496":
                 shutil.copy(path.with_name(f"{head}_e{product}"), target.parent)
 
