@@ -64,7 +64,9 @@ class UnsupervisedForest(BaseEstimator):
         many ties.
     min_samples_leaf : int
     max_features : {"sqrt", "log2"}, int, float or None
-        Both as in `sklearn.ensemble.RandomForestClassifier`.
+    max_samples : int, float or None
+        All three as in `sklearn.ensemble.RandomForestClassifier`; None draws as many rows for
+        each tree as there are, real and synthetic together.
     leaf_rule : {"both_real", "all"}
         ``both_real`` is the rule of Baron & Poznanski (2017): the trees in which both objects
         end in the same leaf and that leaf predicts "real", over the trees in which both are
@@ -97,6 +99,7 @@ class UnsupervisedForest(BaseEstimator):
         n_estimators=500,
         min_samples_leaf=1,
         max_features="sqrt",
+        max_samples=None,
         leaf_rule="both_real",
         random_state=None,
         n_jobs=None,
@@ -104,6 +107,7 @@ class UnsupervisedForest(BaseEstimator):
         self.n_estimators = n_estimators
         self.min_samples_leaf = min_samples_leaf
         self.max_features = max_features
+        self.max_samples = max_samples
         self.leaf_rule = leaf_rule
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -137,6 +141,7 @@ class UnsupervisedForest(BaseEstimator):
             n_estimators=self.n_estimators,
             min_samples_leaf=self.min_samples_leaf,
             max_features=self.max_features,
+            max_samples=self.max_samples,
             random_state=rng.randint(2**31 - 1),
             n_jobs=self.n_jobs,
         ).fit(both, is_real)

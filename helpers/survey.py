@@ -4,13 +4,17 @@ The file names are the archives' own, so the same functions open the embedded (s
 survey and files downloaded from the archives into another folder.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+from astropy.io import fits
 from astropy.nddata import CCDData
 
 from helpers.fitsfile import image_names, opened
 from helpers.galaxies import Galaxy, get_galaxy
 from helpers.maps import read_map, read_maps
+from helpers.scene import COMPONENTS
 
 EMBEDDED = Path(__file__).resolve().parents[1] / "data" / "embedded"
 """The simulated survey that comes with the course."""
@@ -164,3 +168,40 @@ def common_maps(galaxy: Galaxy | str, folder: Path = EMBEDDED) -> dict[str, CCDD
     """
     galaxy = get_galaxy(galaxy)
     return read_maps(Path(folder) / f"{galaxy.key}_150pc.fits.gz")
+
+
+def truth(galaxy: Galaxy | str, folder: Path = EMBEDDED) -> dict[str, np.ndarray]:
+    """What a simulated galaxy is made of, pixel by pixel, on `Galaxy.grid`.
+
+    Returns
+    -------
+    dict of str to ndarray
+        The share of the light of each of `scene.COMPONENTS`; ``CLASS``, the number of the
+        largest of them (-1 outside the map); and what else the simulation noted.
+    """
+    galaxy = get_galaxy(galaxy)
+    with fits.open(Path(folder) / f"{galaxy.key}_truth.fits.gz") as hdus:
+        return {hdu.name: hdu.data for hdu in hdus[1:]}
+
+
+def true_classes(pixel_ids: Iterable[str], folder: Path = EMBEDDED) -> np.ndarray:
+    """The component that makes most of the light of each pixel of a simulated survey.
+
+    Parameters
+    ----------
+    pixel_ids : iterable of str
+        As in a feature table: ``"ngc0628-0034-0051"`` is row 34, column 51 of the grid.
+    folder : Path
+
+    Returns
+    -------
+    ndarray of str, of the same length
+        Names out of `scene.COMPONENTS`.
+    """
+    places = np.array([pixel.split("-") for pixel in pixel_ids])
+    classes = np.empty(len(places), dtype=int)
+    for key in np.unique(places[:, 0]):
+        here = places[:, 0] == key
+        row, column = places[here, 1:].astype(int).T
+        classes[here] = truth(key, folder)["CLASS"][row, column]
+    return np.array(COMPONENTS)[classes]

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from astropy.io import fits
 from astropy.table import vstack
 from scipy.ndimage import maximum_filter, median_filter
 from sklearn.ensemble import RandomForestClassifier
@@ -145,7 +144,7 @@ def test_the_shipped_maps_are_what_the_functions_make_of_the_native_files():
 
 def test_the_truth_is_a_share_of_each_component():
     for name in GALAXIES:
-        truth = read_truth(name)
+        truth = survey.truth(name)
         shares = np.array([truth[c] for c in ("HII", "DIFFUSE", "AGN", "STARBURST", "OLD")])
         inside = np.isfinite(shares[0])
         assert np.allclose(shares[:, inside].sum(axis=0), 1, atol=0.02)
@@ -172,10 +171,5 @@ def test_a_supervised_forest_can_tell_the_components_apart_but_not_perfectly(tab
     assert 0.8 < accuracy < 0.99
 
 
-def read_truth(name):
-    with fits.open(survey.EMBEDDED / f"{GALAXIES[name].key}_truth.fits.gz") as hdus:
-        return {hdu.name: np.array(hdu.data) for hdu in hdus if hdu.data is not None}
-
-
 def truth_of(name, table):
-    return {key: image[table["y"], table["x"]] for key, image in read_truth(name).items()}
+    return {key: image[table["y"], table["x"]] for key, image in survey.truth(name).items()}

@@ -132,3 +132,21 @@ def test_maps_read_the_same_by_path_and_by_name():
     by_path = read_map(path, hdu=hdu, error=error)
     by_name = survey.native_map("NGC 7496", "HA6562")
     assert np.array_equal(by_path.data, by_name.data, equal_nan=True)
+
+
+def test_the_true_class_of_a_pixel_is_its_largest_component():
+    rows, columns = [], []
+    pixels = []
+    for galaxy in GALAXIES.values():
+        truth = survey.truth(galaxy)
+        shares = np.array([truth[name] for name in survey.COMPONENTS])
+        inside = truth["CLASS"] >= 0
+        row, column = (places[::50] for places in np.nonzero(inside))
+        pixels += [f"{galaxy.key}-{y:04d}-{x:04d}" for y, x in zip(row, column, strict=True)]
+        rows += [shares[:, row, column].T]
+        columns += [truth["CLASS"][row, column]]
+    shares, classes = np.concatenate(rows), np.concatenate(columns)
+    named = survey.true_classes(pixels[::-1])[::-1]
+    assert set(named) == set(survey.COMPONENTS)
+    assert (named == np.array(survey.COMPONENTS)[classes]).all()
+    assert (named == np.array(survey.COMPONENTS)[shares.argmax(axis=1)]).mean() > 0.97
