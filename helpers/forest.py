@@ -7,6 +7,7 @@ are real in the same way. The method is that of Shi & Horvath (2006, J. Comput. 
 """
 
 import numbers
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -21,10 +22,14 @@ from helpers.memory import free_memory
 
 _ROWS = 32
 """Rows of the matrix that a thread makes at a time."""
-_TILE = 256
+_TILE = 1024
 """Columns that are compared at a time: their leaves stay in the processor's cache."""
-_AT_ONCE = 3
-"""Binary digits that are compared at a time."""
+_NO_LEAF, _ALONE = 0, 1
+"""Labels of leaves that cannot be shared: one that does not count, one that holds one object."""
+_SAMPLE = 200
+"""Rows in which an approximate search is compared with an exact one."""
+_FEWEST = 200
+"""Rows that a tree is grown on if there are as many, however small a part was asked for."""
 
 
 def draw_synthetic(X: np.ndarray, random_state=None) -> np.ndarray:
@@ -65,8 +70,10 @@ class UnsupervisedForest(BaseEstimator):
     min_samples_leaf : int
     max_features : {"sqrt", "log2"}, int, float or None
     max_samples : int, float or None
-        All three as in `sklearn.ensemble.RandomForestClassifier`; None draws as many rows for
-        each tree as there are, real and synthetic together.
+        All three as in `sklearn.ensemble.RandomForestClassifier`. The course grows each tree
+        on a quarter of the rows, real and synthetic, or on 200 where that would be fewer. The
+        published recipe takes as many as there are (None): the same neighbours, in more than
+        twice the time (``benchmarks/forest_defaults.py``).
     leaf_rule : {"both_real", "all"}
         ``both_real`` is the rule of Baron & Poznanski (2017): the trees in which both objects
         end in the same leaf and that leaf predicts "real", over the trees in which both are
@@ -99,7 +106,7 @@ class UnsupervisedForest(BaseEstimator):
         n_estimators=500,
         min_samples_leaf=1,
         max_features="sqrt",
-        max_samples=None,
+        max_samples=0.25,
         leaf_rule="both_real",
         random_state=None,
         n_jobs=None,
@@ -124,6 +131,16 @@ class UnsupervisedForest(BaseEstimator):
         Returns
         -------
         self
+
+        Warns
+        -----
+        UserWarning
+            If real and synthetic objects can hardly be told apart: there is nothing to learn.
+
+        Raises
+        ------
+        ValueError
+            If X is no table of at least two rows of numbers, or a parameter is not known.
         """
         if self.leaf_rule not in ("both_real", "all"):
             raise ValueError(
@@ -137,16 +154,26 @@ class UnsupervisedForest(BaseEstimator):
         rng = check_random_state(self.random_state)
         both = np.vstack([X, draw_synthetic(X, rng)])
         is_real = np.repeat([1, 0], len(X))
+        max_samples = self.max_samples
+        if isinstance(max_samples, float):
+            max_samples = max(round(max_samples * len(both)), min(_FEWEST, len(both)))
         self.forest_ = RandomForestClassifier(
             n_estimators=self.n_estimators,
             min_samples_leaf=self.min_samples_leaf,
             max_features=self.max_features,
-            max_samples=self.max_samples,
+            max_samples=max_samples,
             random_state=rng.randint(2**31 - 1),
             n_jobs=self.n_jobs,
         ).fit(both, is_real)
         leaves = self.forest_.apply(both)
         self.oob_score_ = _out_of_bag_accuracy(self.forest_, leaves, is_real)
+        if self.oob_score_ < 0.55 and len(X) >= 200:
+            warnings.warn(
+                f"Real and synthetic objects are told apart in {self.oob_score_:.0%} of the cases, "
+                "little better than by guessing: the features are nearly independent, and the "
+                "distances mean little. Choose features that are related to one another.",
+                stacklevel=2,
+            )
         self.leaves_ = _number_leaves(
             self.forest_, leaves[: len(X)], only_real=self.leaf_rule == "both_real"
         )
@@ -183,12 +210,16 @@ class UnsupervisedForest(BaseEstimator):
         matrix = np.empty((n_objects, n_objects), dtype=np.float32)
 
         def keep(start, block):
-            matrix[start : start + len(block)] = block
+            stop = start + len(block)
+            matrix[start:stop, start:] = block
+            matrix[stop:, start:stop] = block[:, len(block) :].T
 
-        self._for_blocks(keep)
+        self._for_blocks(keep, only_later=True)
         return matrix
 
-    def kneighbors(self, n_neighbors: int = 25, X=None) -> tuple[np.ndarray, np.ndarray]:
+    def kneighbors(
+        self, n_neighbors: int = 25, X=None, *, method: str = "exact"
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The nearest objects to each object, itself the first of them.
 
         The matrix of all distances is never made.
@@ -199,6 +230,12 @@ class UnsupervisedForest(BaseEstimator):
             Counting the object itself, as UMAP does.
         X : array or frame of shape (n_new, n_features), optional
             Other objects, whose neighbours among those of `fit` are looked for instead.
+        method : {"exact", "approximate"}
+            ``exact`` compares all pairs: its time grows with the square of their number.
+            ``approximate`` lets pynndescent (Dong, Moses & Li 2011) propose candidates and
+            measures those exactly, for 100,000 objects and more. How many of the true
+            neighbours it found in a sample of rows is kept in ``recall_``. Its first call on a
+            computer compiles for about a minute.
 
         Returns
         -------
@@ -209,34 +246,74 @@ class UnsupervisedForest(BaseEstimator):
         Raises
         ------
         ValueError
-            If there are fewer objects than neighbours asked for, or X has other features.
+            If there are fewer objects than neighbours asked for, X has other features, or the
+            method is unknown or cannot look for the neighbours of X.
         """
         check_is_fitted(self)
         n_objects = len(self.leaves_)
+        if method not in ("exact", "approximate") or (method != "exact" and X is not None):
+            raise ValueError(
+                f"method={method!r} is not known, or not for other objects X. Choose "
+                '"exact", or, without X, "approximate".'
+            )
         if not (isinstance(n_neighbors, numbers.Integral) and 1 <= n_neighbors <= n_objects):
             raise ValueError(
                 f"{n_neighbors} neighbours were asked for, but there are {n_objects} objects "
                 f"(each counts as its own first neighbour). Choose a whole number, "
                 f"1 to {n_objects}."
             )
-        leaves = None
+        if method == "approximate":
+            return self._approximate_neighbors(n_neighbors)
         if X is not None:
             X = validate_data(self, X, reset=False, dtype=np.float32, ensure_all_finite="allow-nan")
             leaves = _number_leaves(
                 self.forest_, self.forest_.apply(X), only_real=self.leaf_rule == "both_real"
             )
-        rows = self.leaves_ if leaves is None else leaves
-        nearest = np.empty((len(rows), n_neighbors), dtype=np.uint64)
+            return self._nearest(n_neighbors, leaves, np.full(len(leaves), -1))
+        return self._nearest(n_neighbors, None, np.arange(n_objects))
+
+    def _nearest(self, n_neighbors, leaves, own):
+        """``own`` is the index of each row's object among those of the forest, -1 if it is new."""
+        nearest = np.empty((len(own), n_neighbors), dtype=np.uint64)
 
         def keep(start, block):
-            own = start if leaves is None else -1
-            _select(block.view(np.uint32), own, nearest[start : start + len(block)])
+            rows = slice(start, start + len(block))
+            _select(block.view(np.uint32), own[rows], nearest[rows])
 
         self._for_blocks(keep, leaves)
         distances = (nearest >> np.uint64(32)).astype(np.uint32).view(np.float32)
         indices = (nearest & np.uint64(0xFFFFFFFF)).astype(np.int64) - 1
-        if leaves is None:
-            indices[:, 0] = np.arange(n_objects)
+        indices[own >= 0, 0] = own[own >= 0]
+        return distances, indices
+
+    def _approximate_neighbors(self, n_neighbors):
+        from pynndescent import NNDescent  # its import compiles: only who needs it waits
+
+        labels = np.ascontiguousarray(_label(self.leaves_, None)[0].T)
+        n_objects = len(labels)
+        own = np.arange(n_objects)[:, None]
+        unlike = np.where(labels > _ALONE, labels, -1 - own)  # what cannot be shared differs
+        with warnings.catch_warnings():
+            # It says when it finds too few neighbours of some rows. Those are mended below.
+            warnings.filterwarnings("ignore", "Failed to correctly find n_neighbors")
+            candidates, _ = NNDescent(
+                unlike.astype(np.float32),
+                metric="hamming",
+                n_neighbors=min(n_objects, 2 * n_neighbors + 40),
+                random_state=check_random_state(self.random_state).randint(2**31 - 1),
+                n_jobs=effective_n_jobs(self.n_jobs),
+            ).neighbor_graph
+        candidates = np.hstack([own, np.where(candidates == own, -1, candidates)])
+        distances = _measure(labels, candidates)
+        order = np.lexsort((candidates, distances), axis=1)[:, :n_neighbors]
+        distances = np.maximum(np.take_along_axis(distances, order, axis=1), 0)
+        indices = np.take_along_axis(candidates, order, axis=1)
+        few = np.flatnonzero(np.any(indices < 0, axis=1))
+        if len(few):
+            distances[few], indices[few] = self._nearest(n_neighbors, self.leaves_[few], few)
+        sample = np.linspace(0, n_objects - 1, min(n_objects, _SAMPLE)).astype(int)
+        exact, _ = self._nearest(n_neighbors, self.leaves_[sample], sample)
+        self.recall_ = float(np.mean(distances[sample] <= exact[:, -1:] + 1e-6))
         return distances, indices
 
     def weirdness(self) -> np.ndarray:
@@ -258,26 +335,27 @@ class UnsupervisedForest(BaseEstimator):
         self._for_blocks(keep)
         return mean
 
-    def _for_blocks(self, keep, leaves=None):
-        """Call ``keep(start, block)`` for some rows of the matrix at a time, in threads."""
-        tables = [self.leaves_] if leaves is None else [self.leaves_, leaves]
-        none = np.iinfo(self.leaves_.dtype).max
-        largest = max(int(table.max(where=table != none, initial=0)) for table in tables)
-        planes = [_bit_planes(table, largest.bit_length()) for table in tables]
-        columns, rows = planes[0], planes[-1]
+    def _for_blocks(self, keep, leaves=None, only_later=False):
+        """Call ``keep(start, block)`` for some rows of the matrix at a time, in threads.
+
+        With ``only_later`` a block begins at its own first object instead of the first of all.
+        """
+        columns, rows = _label(self.leaves_, leaves)
+        counted = np.sum(columns != _NO_LEAF, axis=0, dtype=np.float32)
 
         def work(starts):
-            block = np.empty((_ROWS, columns.shape[2]), dtype=np.float32)
             for start in starts:
-                part = np.ascontiguousarray(rows[:, :, start : start + _ROWS])
-                block = block[: part.shape[2]]
-                _compare(part, columns, block)
+                part = np.ascontiguousarray(rows[:, start : start + _ROWS].T)
+                first = start if only_later else 0
+                block = np.empty((len(part), columns.shape[1] - first), dtype=np.float32)
+                _compare(part, columns, counted, first, block)
                 if leaves is None:
-                    block[np.arange(len(block)), start + np.arange(len(block))] = 0
+                    each = np.arange(len(part))
+                    block[each, start - first + each] = 0
                 keep(start, block)
 
         # Each thread takes the next start when it has done one.
-        n_threads, starts = effective_n_jobs(self.n_jobs), iter(range(0, rows.shape[2], _ROWS))
+        n_threads, starts = effective_n_jobs(self.n_jobs), iter(range(0, rows.shape[1], _ROWS))
         with ThreadPoolExecutor(n_threads) as threads:
             list(threads.map(work, [starts] * n_threads))
 
@@ -316,86 +394,135 @@ def _out_of_bag_accuracy(forest: RandomForestClassifier, leaves: np.ndarray, cla
     return float(np.mean(votes[judged].argmax(axis=1) == classes[judged]))
 
 
-def _bit_planes(leaves: np.ndarray, n_bits: int) -> np.ndarray:
-    """The leaf numbers of 64 trees at a time, written as the bits of whole numbers.
+def _label(leaves: np.ndarray, new: np.ndarray | None):
+    """Leaves as the comparison takes them: one row a tree, in the smallest type.
+
+    The leaves that hold two objects or more are numbered from 2 on in each tree, others are
+    `_ALONE` or `_NO_LEAF`. Few numbers fit into 8 bits, and a processor compares 32 of those at
+    once. ``new`` are other objects, numbered together with those of the forest.
 
     Returns
     -------
-    ndarray of shape (n_words, 1 + n_bits rounded up, n_objects), uint64
-        Bit t of word w is tree 64 w + t: in the first layer whether its leaf counts, in each of
-        the others one binary digit of the leaf's number.
+    columns, rows : ndarray of shape (n_trees, n_objects), unsigned integer
+        The labels of ``leaves`` and of ``new``; twice the same if there is no ``new``.
     """
-    counts = leaves != np.iinfo(leaves.dtype).max
-    layers = [counts]
-    for bit in range(-(-max(n_bits, 1) // _AT_ONCE) * _AT_ONCE):
-        layers.append(counts & (leaves >> bit & 1).astype(bool))
-    to_whole_words = ((0, 0), (0, -leaves.shape[1] % 64))
-    words = [np.packbits(np.pad(layer, to_whole_words), axis=1).view(np.uint64) for layer in layers]
-    return np.ascontiguousarray(np.stack([word.T for word in words], axis=1))
+    none = np.iinfo(leaves.dtype).max
+    every = leaves if new is None else np.vstack([leaves, new])
+    labels = np.full(every.T.shape, _NO_LEAF, dtype=leaves.dtype)
+    for leaf, label in zip(every.T, labels, strict=True):
+        counts = leaf != none
+        shared = np.bincount(leaf[counts]) > 1
+        label[counts] = np.where(shared, _ALONE + np.cumsum(shared), _ALONE)[leaf[counts]]
+    labels = labels.astype(np.min_scalar_type(labels.max()))
+    if new is None:
+        return labels, labels
+    return np.ascontiguousarray(labels[:, : len(leaves)]), labels[:, len(leaves) :]
 
 
 @njit(cache=True, nogil=True)
-def _ones(word):
-    """How many bits of 64 are 1 (Warren, Hacker's Delight, 2nd ed., section 5-1)."""
-    word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
-    pairs = np.uint64(0x3333333333333333)
-    word = (word & pairs) + ((word >> np.uint64(2)) & pairs)
-    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int32((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
+def _count_equal(row, trees, columns, few, count):
+    """Count for each column in how many of some trees it has the row's label.
+
+    The sums are kept in 8 bits for as long as they fit, to add as many at once as to compare.
+    """
+    count[:] = 0
+    for first in range(0, len(trees), 252):
+        few[:] = 0
+        last = min(first + 252, len(trees))
+        for k in range(first, last - 3, 4):
+            a, b, c, d = trees[k], trees[k + 1], trees[k + 2], trees[k + 3]
+            label_a, label_b, label_c, label_d = row[a], row[b], row[c], row[d]
+            in_a, in_b = columns[a], columns[b]
+            in_c, in_d = columns[c], columns[d]
+            for j in range(len(few)):
+                few[j] += (
+                    np.uint8(in_a[j] == label_a)
+                    + np.uint8(in_b[j] == label_b)
+                    + np.uint8(in_c[j] == label_c)
+                    + np.uint8(in_d[j] == label_d)
+                )
+        for k in range(last - (last - first) % 4, last):
+            label, inside = row[trees[k]], columns[trees[k]]
+            for j in range(len(few)):
+                few[j] += np.uint8(inside[j] == label)
+        for j in range(len(few)):
+            count[j] += few[j]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _compare(rows, columns, block):
+def _compare(rows, columns, counted, first, block):
     """Fill a block with 1 - trees with a common leaf / trees in which both leaves count.
 
-    Two leaves are the same where no digit of their numbers differs. One XOR compares a digit
-    in 64 trees; the inner loops run over objects, so that the processor takes several at once.
+    A row looks into each tree once: where its own leaf counts, for those in the same leaf;
+    where it does not, for those whose leaf does not count either. From these follows in how
+    many trees both count. ``counted`` is in how many the columns do, ``first`` is the first
+    column.
     """
-    n_words, n_layers, n_columns = columns.shape
-    differ = np.empty(_TILE, np.uint64)
-    common = np.empty(_TILE, np.int32)
-    counted = np.empty(_TILE, np.int32)
-    for start in range(0, n_columns, _TILE):
+    n_rows, n_trees = rows.shape
+    n_columns = columns.shape[1]
+    trees = np.empty((n_rows, n_trees), np.int64)
+    n_shared = np.zeros(n_rows, np.int64)
+    n_without = np.zeros(n_rows, np.int64)
+    for i in range(n_rows):
+        for t in range(n_trees):
+            if rows[i, t] > _ALONE:
+                trees[i, n_shared[i]] = t
+                n_shared[i] += 1
+            elif rows[i, t] == _NO_LEAF:
+                n_without[i] += 1
+                trees[i, -n_without[i]] = t
+    few = np.empty(_TILE, np.uint8)
+    common = np.empty(_TILE, np.float32)
+    neither = np.empty(_TILE, np.float32)
+    for start in range(first, n_columns, _TILE):
         stop = min(start + _TILE, n_columns)
-        for i in range(rows.shape[2]):
-            common[:] = 0
-            counted[:] = 0
-            for w in range(n_words):
-                differ[:] = 0
-                for b in range(1, n_layers, _AT_ONCE):
-                    x, xs = rows[w, b, i], columns[w, b, start:stop]
-                    y, ys = rows[w, b + 1, i], columns[w, b + 1, start:stop]
-                    z, zs = rows[w, b + 2, i], columns[w, b + 2, start:stop]
-                    for j in range(stop - start):
-                        differ[j] |= (xs[j] ^ x) | (ys[j] ^ y) | (zs[j] ^ z)
-                count, counts = rows[w, 0, i], columns[w, 0, start:stop]
-                for j in range(stop - start):
-                    both = counts[j] & count
-                    counted[j] += _ones(both)
-                    common[j] += _ones(both & ~differ[j])
-            distance = block[i, start:stop]
-            for j in range(stop - start):
-                trees = max(counted[j], 1)
-                distance[j] = np.float32(trees - common[j]) / np.float32(trees)
+        n = stop - start
+        tile = columns[:, start:stop].copy()  # in one piece, it stays in the cache
+        for i in range(n_rows):
+            _count_equal(rows[i], trees[i, : n_shared[i]], tile, few[:n], common[:n])
+            without = trees[i, n_trees - n_without[i] :]
+            _count_equal(rows[i], without, tile, few[:n], neither[:n])
+            n_none, in_columns = np.float32(len(without)), counted[start:stop]
+            distance = block[i, start - first : stop - first]
+            for j in range(len(distance)):
+                both = max(in_columns[j] - n_none + neither[j], np.float32(1))
+                distance[j] = (both - common[j]) / both
+
+
+@njit(cache=True, error_model="numpy")
+def _measure(labels, candidates):
+    """The distance of each row to its candidates; below all others to itself, beyond to none."""
+    distances = np.full(candidates.shape, np.float32(2))
+    for i in range(len(candidates)):
+        for k in range(candidates.shape[1]):
+            j = candidates[i, k]
+            common, both = 0, 0
+            for t in range(labels.shape[1]):
+                common += labels[i, t] == labels[j, t] and labels[i, t] > _ALONE
+                both += labels[i, t] != _NO_LEAF and labels[j, t] != _NO_LEAF
+            if j == i:
+                distances[i, k] = -1
+            elif j >= 0:
+                distances[i, k] = np.float32(max(both, 1) - common) / np.float32(max(both, 1))
+    return distances
 
 
 @njit(cache=True, nogil=True)
 def _select(block, own, nearest):
     """The smallest of each row as sorted keys: the distance's bits above the index + 1.
 
-    The bits of a float that is not negative sort as the float does. ``own + i`` is the index of
-    row i's object among the columns, whose key is 0 to make it the first; -1 if it is not there.
+    The bits of a float that is not negative sort as the float does. ``own`` is the index of the
+    row's object among the columns, whose key is 0 to make it the first; -1 if it is not there.
     A heap keeps the nearest so far, the farthest of them on top.
     """
     n_nearest = nearest.shape[1]
     for i in range(len(block)):
         heap = nearest[i]
         heap[:] = np.iinfo(np.uint64).max
-        me = own + i if own >= 0 else -1
-        if me >= 0:
+        if own[i] >= 0:
             heap[-1] = 0
         for j in range(block.shape[1]):
-            if block[i, j] < heap[0] >> np.uint64(32) and j != me:
+            if block[i, j] < heap[0] >> np.uint64(32) and j != own[i]:
                 key = np.uint64(block[i, j]) << np.uint64(32) | np.uint64(j + 1)
                 at, child = 0, 1
                 while child < n_nearest:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quantile_forest import RandomForestQuantileRegressor
 from sklearn.datasets import make_blobs
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -78,15 +79,15 @@ def with_leaves(leaves, n_jobs=None):
 @settings(deadline=None, max_examples=60)
 @given(
     n=st.integers(1, 70),
-    trees=st.sampled_from([1, 2, 63, 64, 65, 130]),
-    largest=st.sampled_from([1, 2, 7, 8, 9, 1000]),
+    trees=st.sampled_from([1, 2, 3, 4, 5, 64, 251, 252, 253, 520]),
+    largest=st.sampled_from([1, 2, 8, 30, 1000]),
     nothing=st.sampled_from([0, 0.3, 0.95, 1]),
     dtype=st.sampled_from([np.uint16, np.uint32]),
     n_jobs=st.sampled_from([1, 2]),
     seed=st.integers(0, 1000),
 )
 def test_leaves_are_compared_as_defined(n, trees, largest, nothing, dtype, n_jobs, seed):
-    """One tree or more than fit a word, one object, one leaf or many, leaves that do not count."""
+    """One tree or more than 8 bits count, one object, one leaf or many, leaves without count."""
     rng = np.random.default_rng(seed)
     none = np.iinfo(dtype).max
     leaves = rng.integers(0, largest, (n, trees)).astype(dtype)
@@ -106,6 +107,68 @@ def test_leaves_are_compared_as_defined(n, trees, largest, nothing, dtype, n_job
         np.testing.assert_allclose(
             distances, np.take_along_axis(expected, indices, axis=1), rtol=1e-6
         )
+
+
+@pytest.mark.parametrize("largest", [100, 252, 253, 254, 255, 256, 300])
+def test_leaves_are_compared_where_their_numbers_no_longer_fit_into_8_bits(largest):
+    """Every leaf holds three objects; in the last tree all are in one."""
+    rng = np.random.default_rng(largest)
+    leaves = np.array([rng.permutation(np.repeat(np.arange(largest), 3)) for _ in range(5)]).T
+    leaves = np.column_stack([leaves, np.zeros(3 * largest)]).astype(np.uint16)
+    expected = 1 - np.mean(leaves[:, None] == leaves, axis=2)
+    np.testing.assert_allclose(with_leaves(leaves, 2).distances(), expected, atol=1e-6)
+
+
+def test_the_distance_is_that_of_an_independent_implementation():
+    """quantile-forest counts the trees in which an object shares its leaf with each other."""
+    X = correlated(400)
+    both = np.vstack([X, draw_synthetic(X, 0)])
+    theirs = RandomForestQuantileRegressor(
+        30, bootstrap=False, max_samples_leaf=None, random_state=0
+    ).fit(both, np.repeat([1.0, 0.0], len(X)))
+    expected = np.ones((len(X), len(both)))
+    for i, counts in enumerate(theirs.proximity_counts(X)):
+        for j, count in counts:
+            expected[i, j] = 1 - count / 30
+    ours = with_leaves(theirs.apply(X).astype(np.uint16)).distances()
+    assert 0.1 < np.mean(ours < 1) < 1
+    np.testing.assert_allclose(ours, expected[:, : len(X)], atol=1e-6)
+
+
+@pytest.mark.parametrize("leaf_rule", ["both_real", "all"])
+def test_an_approximate_search_finds_nearly_all_neighbours_and_says_how_many(leaf_rule):
+    X = correlated(3000)
+    X[:40] = X[0]  # more twins than neighbours
+    forest = UnsupervisedForest(60, leaf_rule=leaf_rule, random_state=0, n_jobs=2).fit(X)
+    exact, _ = forest.kneighbors(15)
+    distances, indices = forest.kneighbors(15, method="approximate")
+    np.testing.assert_array_equal(indices[:, 0], np.arange(3000))
+    assert (np.diff(np.sort(indices, axis=1), axis=1) > 0).all()
+    assert (np.diff(distances, axis=1) >= 0).all()
+    found = np.mean(distances <= exact[:, -1:] + 1e-6)
+    assert found > 0.999 and forest.recall_ == pytest.approx(found, abs=0.003)
+    again, _ = forest.kneighbors(15, method="approximate")
+    np.testing.assert_array_equal(again, distances)
+
+
+def test_an_approximate_search_is_exact_where_it_finds_too_few(monkeypatch):
+    import pynndescent
+
+    class Blind:
+        """As if every second row had found nobody."""
+
+        def __init__(self, points, n_neighbors, **_):
+            found = np.tile(np.arange(n_neighbors), (len(points), 1))
+            found[::2] = -1
+            self.neighbor_graph = found, None
+
+    monkeypatch.setattr(pynndescent, "NNDescent", Blind)
+    forest = UnsupervisedForest(20, random_state=0).fit(correlated(300))
+    exact, nearest = forest.kneighbors(9)
+    distances, indices = forest.kneighbors(9, method="approximate")
+    np.testing.assert_array_equal(distances[::2], exact[::2])
+    np.testing.assert_array_equal(indices[::2], nearest[::2])
+    assert forest.recall_ < 0.7
 
 
 @pytest.mark.parametrize("leaf_rule", ["both_real", "all"])
@@ -190,9 +253,10 @@ def test_objects_of_one_group_are_near():
 
 def test_independent_features_cannot_be_told_from_synthetic_ones():
     noise = np.random.default_rng(0).standard_normal((600, 5))
-    assert UnsupervisedForest(100, random_state=0).fit(noise).oob_score_ == pytest.approx(
-        0.5, abs=0.06
-    )
+    forest = UnsupervisedForest(100, random_state=0)
+    with pytest.warns(UserWarning, match=r"told apart in \d\d% of the cases, little better"):
+        forest.fit(noise)
+    assert forest.oob_score_ == pytest.approx(0.5, abs=0.06)
     assert UnsupervisedForest(100, random_state=0).fit(correlated(600)).oob_score_ > 0.9
 
 
@@ -201,7 +265,9 @@ def test_the_out_of_bag_accuracy_is_that_of_scikit_learn():
     ours = UnsupervisedForest(60, random_state=5).fit(X)
     both = np.vstack([X, draw_synthetic(X, np.random.RandomState(5))])
     forest = ours.forest_
-    theirs = RandomForestClassifier(60, random_state=forest.random_state, oob_score=True)
+    theirs = RandomForestClassifier(
+        60, max_samples=200, random_state=forest.random_state, oob_score=True
+    )
     theirs.fit(both, np.repeat([1, 0], len(X)))
     assert ours.oob_score_ == pytest.approx(theirs.oob_score_)
 
@@ -253,6 +319,9 @@ def test_bad_questions_end_in_a_sentence():
     for wrong in (2.5, "5", None):
         with pytest.raises(ValueError, match="Choose a whole number, 1 to 20"):
             forest.kneighbors(wrong)
+    for wrong, table in (("approx", None), (None, None), ("approximate", X)):
+        with pytest.raises(ValueError, match=r'Choose "exact", or, without X, "approximate"'):
+            forest.kneighbors(3, table, method=wrong)
     for wrong in (X[:, 0], X[:0], X[:, :0], [3, 4]):
         with pytest.raises(ValueError, match="a table of rows and columns; this has the shape"):
             draw_synthetic(wrong)
@@ -260,9 +329,36 @@ def test_bad_questions_end_in_a_sentence():
         UnsupervisedForest(0).fit(X)
     with pytest.raises(ValueError, match="leaf_rule='real' is not known"):
         UnsupervisedForest(leaf_rule="real").fit(X)
-    X[3, 1] = np.inf
+
+
+def test_what_is_no_table_of_numbers_ends_in_a_sentence():
+    forest = UnsupervisedForest(5, random_state=0)
+    X = correlated(20)
+    infinite = X.copy()
+    infinite[3, 1] = np.inf
     with pytest.raises(ValueError, match="infinity"):
-        UnsupervisedForest(5).fit(X)
+        forest.fit(infinite)
+    words = pd.DataFrame(X, columns=list("abcde")).assign(galaxy="NGC 628")
+    with pytest.raises(ValueError, match="could not convert string to float: 'NGC 628'"):
+        forest.fit(words)
+    with pytest.raises(ValueError, match=r"Found array with 0 sample\(s\)"):
+        forest.fit(X[:0])
+    with pytest.raises(ValueError, match="minimum of 2 is required"):
+        forest.fit(X[:1])
+    with pytest.raises(ValueError, match=r"Found array with 0 feature\(s\)"):
+        forest.fit(X[:, :0])
+    with pytest.raises(ValueError, match="features"):
+        forest.fit(X).kneighbors(3, X[:, :2])
+
+
+def test_a_constant_feature_is_harmless():
+    X = correlated(150)
+    constant = np.column_stack([X, np.full(150, 3.0)])
+    forest = UnsupervisedForest(30, random_state=0).fit(constant)
+    assert forest.feature_importances_[-1] == 0 and forest.oob_score_ > 0.8
+    with pytest.warns(UserWarning, match="told apart in "):
+        nothing = UnsupervisedForest(5, random_state=0).fit(np.ones((250, 2)))
+    assert np.isfinite(nothing.distances()).all()
 
 
 @parametrize_with_checks([UnsupervisedForest(n_estimators=5, random_state=0)])
