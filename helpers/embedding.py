@@ -8,25 +8,21 @@ Reading the shipped grid needs numpy alone: what takes seconds to import is impo
 needed.
 """
 
-import functools
 import hashlib
+import io
 import itertools
+import json
 import numbers
 import os
 import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-
-N_NEIGHBORS = (5, 10, 25, 50, 100, 200)
-MIN_DIST = (0.0, 0.1, 0.25, 0.5, 0.99)
-SEEDS = (0, 1, 2)
-ADOPTED = (25, 0.0)
-"""The lecture's choice of ``n_neighbors`` and ``min_dist``."""
 
 
 class Progress:
@@ -116,9 +112,11 @@ def embed(
     _check_setting(min_dist, n_epochs)
     from sklearn.utils import check_random_state
 
-    graph = _graph(distances, indices, n_epochs)
-    start = _start(graph, check_random_state(random_state))
-    return _lay_out(graph, start, min_dist, n_epochs, progress)
+    from helpers import layout
+
+    graph = layout.link(distances, indices, n_epochs)
+    start = layout.place(graph, check_random_state(random_state))
+    return layout.lay_out(graph, start, min_dist, n_epochs, progress)
 
 
 def embedding_grid(
@@ -178,16 +176,18 @@ def embedding_grid(
     todo = [cell for cell in grid if done[cell] is None]
     report = progress or (lambda done, total: None)
     report(len(grid) - len(todo), len(grid))
-    graphs = {n: _graph(*known[n], n_epochs) for n in {n for _, _, n in todo}}
+    from helpers import layout
+
+    graphs = {n: layout.link(*known[n], n_epochs) for n in {n for _, _, n in todo}}
     starts = {
-        (seed, n): _start(graphs[n], np.random.RandomState(seed))
+        (seed, n): layout.place(graphs[n], np.random.RandomState(seed))
         for seed, n in {(seed, n) for seed, _, n in todo}
     }
     stop = threading.Event()
 
     def make(cell):
         seed, distance, n = cell
-        points = _lay_out(
+        points = layout.lay_out(
             graphs[n], starts[seed, n], distance, n_epochs, lambda *_: _raise_if(stop)
         )
         if cell in files:
@@ -234,101 +234,6 @@ def align(points: np.ndarray, target: np.ndarray) -> np.ndarray:
     centre, goal = points.mean(axis=0), target.mean(axis=0)
     turn, _ = orthogonal_procrustes(points - centre, target - goal)
     return ((points - centre) @ turn + goal).astype(np.float32)
-
-
-# --------------------------------------------------------------------- the steps of umap-learn
-
-
-_NUMBA_THREADS = threading.Lock()
-"""Some of numba's ways to run in parallel end the process when two threads enter at once."""
-
-
-@functools.cache
-def _compiled():
-    """umap-learn's inner functions, compiled once for all processes, and free of Python's lock.
-
-    umap-learn 0.5.12 compiles these anew in every process, which takes 4 s and more. The first
-    keeps its own way of running in parallel, without which its last digits would be others.
-    """
-    import numba
-    from umap import layouts, umap_
-
-    def compiled(function, **options):
-        return numba.njit(function, cache=True, nogil=True, **options)
-
-    smooth, strengths = umap_.smooth_knn_dist, umap_.compute_membership_strengths
-    return (
-        compiled(smooth.py_func, locals=dict(smooth.locals), parallel=True),
-        compiled(strengths.py_func, locals=dict(strengths.locals)),
-        compiled(layouts._optimize_layout_euclidean_single_epoch, fastmath=True),
-    )
-
-
-def _graph(distances: np.ndarray, indices: np.ndarray, n_epochs: int):
-    """Weigh the links between neighbours, and drop those too weak to be drawn in any step."""
-    from scipy.sparse import coo_matrix
-
-    smooth, strengths, _ = _compiled()
-    n_objects, n_neighbors = indices.shape
-    with _NUMBA_THREADS:
-        widths, nearest = smooth(distances, float(n_neighbors))
-    rows, columns, strength, _ = strengths(indices, distances, widths, nearest)
-    directed = coo_matrix((strength, (rows, columns)), shape=(n_objects, n_objects))
-    directed.eliminate_zeros()
-    either = directed + directed.T - directed.multiply(directed.T)
-    graph = either.tocoo()
-    graph.sum_duplicates()
-    # For a handful of steps umap-learn counts as if there were many.
-    graph.data[graph.data < graph.data.max() / (n_epochs if n_epochs > 10 else 500)] = 0
-    graph.eliminate_zeros()
-    return graph
-
-
-def _start(graph, rng: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
-    """Where the points begin, and what the layout's own random numbers begin with.
-
-    Spectral, unless the graph falls into pieces that are many or tiny: umap-learn lays out up
-    to four pieces one by one; more of them it would place by the data, which a graph does not
-    have, and its eigensolver needs more than seven objects.
-    """
-    from scipy.sparse.csgraph import connected_components
-    from umap.spectral import spectral_layout
-    from umap.umap_ import INT32_MAX, INT32_MIN, noisy_scale_coords
-
-    count, piece = connected_components(graph)
-    if count <= 4 and np.bincount(piece).min() > 7:
-        points = spectral_layout(None, graph, 2, rng, metric="precomputed")
-        points = noisy_scale_coords(points, rng, max_coord=10, noise=0.0001)
-    else:
-        points = rng.uniform(-10, 10, (graph.shape[0], 2)).astype(np.float32)
-    seeds = rng.randint(INT32_MIN, INT32_MAX, 3).astype(np.int64)
-    low, high = points.min(axis=0), points.max(axis=0)
-    return (10 * (points - low) / (high - low)).astype(np.float32, order="C"), seeds
-
-
-def _lay_out(graph, start, min_dist: float, n_epochs: int, progress) -> np.ndarray:
-    """Pull linked points together and push others apart, as ``optimize_layout_euclidean``."""
-    from umap.umap_ import find_ab_params, make_epochs_per_sample
-
-    _, _, step = _compiled()
-    a, b = find_ab_params(1.0, min_dist)
-    points, seeds = start[0].copy(), start[1]
-    every = make_epochs_per_sample(graph.data, n_epochs)
-    every_push = every / 5.0
-    next_pull, next_push = every.copy(), every_push.copy()
-    random = seeds + points[:, :1].astype(np.float64).view(np.int64)
-    no_density = (False, *[np.zeros(1, np.float32)] * 2, 0, 0, 0, 0)
-    no_density += (*[np.zeros(1, np.float32)] * 2, 0)
-    rate = 1.0
-    for epoch in range(n_epochs):
-        step(
-            *(points, points, graph.row, graph.col, len(points), every, a, b, random, 1.0, 2),
-            *(True, rate, every_push, next_push, next_pull, epoch, *no_density),
-        )
-        rate = 1.0 - epoch / n_epochs
-        if progress is not None:
-            progress(epoch + 1, n_epochs)
-    return points
 
 
 def _raise_if(stop: threading.Event) -> None:
@@ -415,3 +320,238 @@ def _checked(neighbours, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
         np.ascontiguousarray(distances, dtype=np.float32),
         np.ascontiguousarray(indices, dtype=np.int32),
     )
+
+
+# ------------------------------------------------------------------------- the shipped grid
+
+GRID = Path(__file__).resolve().parent.parent / "data" / "embeddings" / "umap_grid.npz"
+"""The pictures of the embedded table that are shipped; ``python course.py data --grid``."""
+
+_FIRST = ("forest", 25, 0.0, 0)
+"""The adopted picture, to which all others are aligned."""
+_FORMAT = 1
+_STEPS = 2**16 - 1
+
+
+@dataclass(frozen=True)
+class EmbeddingGrid:
+    """Pictures of one table, for every choice of the hyper-parameters and some other distances.
+
+    Attributes
+    ----------
+    pixel_id : ndarray of shape (n_objects,), str
+        The pixels of the table, in its order.
+    features : tuple of str
+        Its columns.
+    cells : tuple
+        (distance, n_neighbors, min_dist, random_state) of each picture.
+    made_with : dict
+        How it was made: steps, the forest's parameters, versions of the packages.
+    """
+
+    pixel_id: np.ndarray
+    features: tuple[str, ...]
+    cells: tuple[tuple[str, int, float, int], ...]
+    made_with: dict
+    _checksum: str = field(repr=False)
+    _coordinates: np.ndarray = field(repr=False)
+    _low: np.ndarray = field(repr=False)
+    _high: np.ndarray = field(repr=False)
+
+    @property
+    def distances(self) -> tuple[str, ...]:
+        """The distances there are; those besides "forest" at the adopted setting alone."""
+        return tuple(dict.fromkeys(cell[0] for cell in self.cells))
+
+    @property
+    def n_neighbors(self) -> tuple[int, ...]:
+        """The numbers of neighbours there are."""
+        return tuple(sorted({cell[1] for cell in self.cells}))
+
+    @property
+    def min_dist(self) -> tuple[float, ...]:
+        """The smallest distances there are."""
+        return tuple(sorted({cell[2] for cell in self.cells}))
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The random states there are."""
+        return tuple(sorted({cell[3] for cell in self.cells}))
+
+    def points(
+        self,
+        n_neighbors: int = 25,
+        min_dist: float = 0.0,
+        random_state: int = 0,
+        distance: str = "forest",
+    ) -> np.ndarray:
+        """One picture.
+
+        Returns
+        -------
+        ndarray of shape (n_objects, 2), float32
+            As `embed` makes it, then aligned to the adopted picture by `align` and rounded to
+            1/65535 of its width and height.
+
+        Raises
+        ------
+        ValueError
+            If the picture is not among those shipped.
+        """
+        cell = (distance, n_neighbors, min_dist, random_state)
+        if cell not in self.cells:
+            others = [name for name in self.distances if name != "forest"]
+            raise ValueError(
+                f"There is no picture of distance={distance!r}, n_neighbors={n_neighbors!r}, "
+                f'min_dist={min_dist!r}, random_state={random_state!r}. For "forest" there are '
+                f"n_neighbors {_list(self.n_neighbors)}, min_dist {_list(self.min_dist)} and "
+                f"random_state {_list(self.seeds)}; for {_list(others)} n_neighbors 25 with "
+                "min_dist 0.0. Any other is made by embed()."
+            )
+        at = self.cells.index(cell)
+        low, high = self._low[at], self._high[at]
+        points = low + (high - low) / _STEPS * self._coordinates[at]
+        return np.ascontiguousarray(points.T, dtype=np.float32)
+
+    def check(self, frame) -> None:
+        """Make sure that a table is the one that the pictures show.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            From `helpers.features.learning_frame`.
+
+        Raises
+        ------
+        ValueError
+            If it has other pixels, columns or values, or another order.
+        """
+        way_on = (
+            "The shipped pictures belong to learning_frame of all three embedded galaxies; for "
+            "any other table make one with embed()."
+        )
+        try:
+            pixels, features = np.asarray(frame.index, dtype=str), tuple(map(str, frame.columns))
+        except AttributeError:
+            raise ValueError(
+                f"Only a table with pixel ids can be checked, not a {type(frame).__name__}: "
+                "give the one that learning_frame returns."
+            ) from None
+        if features != self.features:
+            odd = sorted({*features} ^ {*self.features}) or "their order"
+            raise ValueError(f"The table's features differ in {_list(odd)}. {way_on}")
+        if len(pixels) != len(self.pixel_id):
+            raise ValueError(
+                f"The table has {len(pixels)} pixels, the pictures {len(self.pixel_id)}. {way_on}"
+            )
+        if np.any(pixels != self.pixel_id):
+            at = int(np.argmax(pixels != self.pixel_id))
+            raise ValueError(
+                f"Row {at} of the table is pixel {pixels[at]}, in the pictures it is "
+                f"{self.pixel_id[at]}. {way_on}"
+            )
+        if _table_checksum(frame) != self._checksum:
+            raise ValueError(f"The table has the same pixels, but other values. {way_on}")
+
+
+def read_grid(path: str | Path = GRID) -> EmbeddingGrid:
+    """Read the shipped pictures; umap-learn is not imported.
+
+    Parameters
+    ----------
+    path : str or Path
+        Such a file.
+
+    Returns
+    -------
+    EmbeddingGrid
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is damaged, no such file, or of another version of the course.
+    """
+    mend = "download or clone the course again, or run 'python course.py data --grid'"
+    try:
+        with np.load(io.BytesIO(Path(path).read_bytes())) as file:
+            about = json.loads(str(file["about"]))
+            written = about["format"]
+            if written == _FORMAT:
+                cells = tuple(tuple(cell) for cell in about["cells"])
+                pixels = file["pixel_id"].astype(str)
+                coordinates = 256 * file["coarse"].astype(np.uint16) + file["fine"]
+                grid = EmbeddingGrid(
+                    *(pixels, tuple(about["features"]), cells, about["made_with"]),
+                    *(about["table"], coordinates, file["low"], file["high"]),
+                )
+                shape = (len(cells), 2, len(pixels))
+                if coordinates.shape != shape or grid._low.shape != (*shape[:2], 1):
+                    raise ValueError("its parts do not fit together")
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} is missing: {mend}.") from None
+    except Exception as error:  # a damaged file provokes any error
+        raise ValueError(
+            f"{path} is damaged, or no file of embeddings ({error!s:.80}): {mend}."
+        ) from None
+    if written != _FORMAT:
+        raise ValueError(
+            f"{path} is of version {written}, and this course reads version {_FORMAT}: {mend}."
+        )
+    return grid
+
+
+def write_grid(path: str | Path, frame, pictures: dict, made_with: dict) -> None:
+    """Align pictures to the adopted one, round them to 16 bits, and write them into one file.
+
+    The same pictures give the same bytes, and the file appears only once it is whole.
+
+    Parameters
+    ----------
+    path : str or Path
+    frame : pandas.DataFrame
+        The table that the pictures show.
+    pictures : dict
+        From (distance, n_neighbors, min_dist, random_state) to a picture of shape
+        (n_objects, 2); the adopted one is among them.
+    made_with : dict
+        What else is worth knowing, as numbers and words.
+    """
+    aligned = np.stack([align(points, pictures[_FIRST]).T for points in pictures.values()])
+    low, high = (find(aligned, axis=2, keepdims=True) for find in (np.min, np.max))
+    wide = np.where(high > low, high - low, 1)
+    coordinates = np.rint((aligned - low) / wide * _STEPS).astype(np.uint16)
+    about = {
+        "format": _FORMAT,
+        "table": _table_checksum(frame),
+        "features": list(map(str, frame.columns)),
+        "cells": list(pictures),
+        "made_with": made_with,
+    }
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    with open(unfinished, "wb") as file:
+        # The upper and the lower bytes apart: so they are squeezed to fewer.
+        np.savez_compressed(
+            file,
+            about=json.dumps(about),
+            pixel_id=np.asarray(frame.index, dtype="S"),
+            coarse=(coordinates >> 8).astype(np.uint8),
+            fine=(coordinates & 255).astype(np.uint8),
+            low=low,
+            high=high,
+        )
+    os.replace(unfinished, path)
+
+
+def _table_checksum(frame) -> str:
+    """Of pixels, columns and values, these to six decimals: processors differ in the last."""
+    words = "\n".join([*map(str, frame.index), *map(str, frame.columns)])
+    values = np.round(np.asarray(frame, dtype="<f8"), 6) + 0.0
+    return hashlib.sha256(words.encode() + values.tobytes()).hexdigest()
+
+
+def _list(values) -> str:
+    return values if isinstance(values, str) else ", ".join(map(str, values))

@@ -3,6 +3,8 @@
 `python course.py data` runs this. The simulation writes every file of every galaxy into a
 temporary folder; of these, everything of NGC 7496 is kept and of the two larger galaxies what
 the notebooks look at, beside the maps of all three at the common resolution.
+
+`python course.py data --grid` remakes the shipped embeddings of that survey instead.
 """
 
 import argparse
@@ -13,13 +15,19 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
+from astropy.table import vstack
 
 from helpers import simulate, survey
+from helpers.distances import METRICS, nearest
+from helpers.embedding import GRID, Progress, embedding_grid, write_grid
+from helpers.features import feature_table, learning_frame
+from helpers.forest import UnsupervisedForest
 from helpers.galaxies import GALAXIES, Galaxy
 from helpers.maps import write_maps
 from helpers.resolution import common_maps
@@ -127,14 +135,50 @@ def _squeeze(path: Path) -> None:
     path.unlink()
 
 
+def remake_grid(folder: Path = GRID.parent) -> None:
+    """Lay out the embedded table anew with every choice of the hyper-parameters.
+
+    Finished pictures are kept in a folder beside the file until all are made: started again, it
+    goes on where it was.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to write.
+    """
+    frame = learning_frame(vstack([feature_table(name) for name in GALAXIES]))
+    forest = UnsupervisedForest(random_state=0, n_jobs=2).fit(frame)
+    unfinished, seeds = Path(folder) / "unfinished", (0, 1, 2)
+    grids = {"forest": (forest.kneighbors(200), {"n_neighbors": (5, 10, 25, 50, 100, 200)})}
+    for name in METRICS:
+        adopted = {"n_neighbors": (25,), "min_dist": (0.0,)}
+        grids[name] = nearest(frame, name, 25, n_jobs=2), adopted
+    pictures = {}
+    for name, (neighbours, settings) in grids.items():
+        settings |= {"random_state": seeds, "folder": unfinished}
+        made = embedding_grid(neighbours, **settings, progress=Progress(f"{name}:"))
+        pictures |= {(name, *setting): points for setting, points in made.items()}
+    packages = ("umap-learn", "scikit-learn", "scipy", "numba", "numpy")
+    parameters = {k: v for k, v in forest.get_params().items() if k != "n_jobs"}
+    made_with = {"forest": parameters, "n_epochs": 300} | {name: version(name) for name in packages}
+    write_grid(Path(folder) / GRID.name, frame, pictures, made_with)
+    shutil.rmtree(unfinished)
+    write_checksums(Path(folder))
+
+
 def main() -> None:
-    """Remake the survey, and say in a sentence how it went."""
+    """Remake the survey or its embeddings, and say in a sentence how it went."""
     parser = argparse.ArgumentParser(prog="course.py data", description=remake.__doc__)
-    parser.add_argument("--to", type=Path, default=survey.EMBEDDED, help="another folder")
-    to = parser.parse_args().to
+    parser.add_argument("--grid", action="store_true", help=remake_grid.__doc__.splitlines()[0])
+    parser.add_argument("--to", type=Path, help="another folder")
+    options = parser.parse_args()
+    make, usual = (remake_grid, GRID.parent) if options.grid else (remake, survey.EMBEDDED)
+    to = options.to or usual
     started = time.perf_counter()
     try:
-        remake(to)
+        make(to)
+    except KeyboardInterrupt:
+        sys.exit(f"\nStopped; {to} is as it was. Started again, the embeddings go on from here.")
     except OSError as error:
         sys.exit(
             f"{to} could not be remade ({error}) and is as it was: make sure that there are "

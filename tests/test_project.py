@@ -26,7 +26,7 @@ FLOW = (
         "survey",
         "resolution",
     ),
-    *("features", "forest", "distances", "embedding", "quality", "clusters", "plots"),
+    *("features", "forest", "distances", "layout", "embedding", "quality", "clusters", "plots"),
 )
 """The modules in the order the data flow: each may import those before it."""
 
