@@ -1,10 +1,13 @@
 """What the forest's settings do to its time and to the neighbours it finds.
 
-    python benchmarks/forest_defaults.py            # about 15 minutes on 2 cores
-    python benchmarks/forest_defaults.py --quick    # few trees, one seed: does it run?
+    python benchmarks/forest_defaults.py            # about 6 minutes on 2 cores
+    python benchmarks/forest_defaults.py --write    # the same, into docs/forest-defaults.md
+    python benchmarks/forest_defaults.py --seeds 3  # medians over three seeds
+    python benchmarks/forest_defaults.py --quick    # few trees: does it run?
 
 On the whole embedded table (simulated galaxies, every pixel with all adopted features), prints a
-Markdown table with, for each setting, the median over three seeds of
+Markdown table with, for each setting (otherwise the published recipe), the median over the
+seeds of
 
 - the seconds of the fit and of finding 25 neighbours, with two threads;
 - the overlap of the 25 nearest with those of the published recipe (500 trees, all rows for each
@@ -16,7 +19,10 @@ Markdown table with, for each setting, the median over three seeds of
 
 import argparse
 import functools
+import platform
 import time
+from datetime import date
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -30,7 +36,8 @@ from helpers.survey import true_classes
 
 N_JOBS = 2
 K = 25
-SEEDS = 1
+RECIPE = {"n_estimators": 500, "max_samples": None}
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 SETTINGS = [
     ("recipe", {}),
     ("1000 trees", {"n_estimators": 1000}),
@@ -64,9 +71,7 @@ def fitted(frame, seed, extra=False, **settings):
     kind = mock.DEFAULT
     if extra:
         kind = functools.partial(ExtraTreesClassifier, bootstrap=True)
-    forest = UnsupervisedForest(
-        **{"n_estimators": 500} | settings, random_state=seed, n_jobs=N_JOBS
-    )
+    forest = UnsupervisedForest(**RECIPE | settings, random_state=seed, n_jobs=N_JOBS)
     if not extra:
         return forest.fit(frame)
     with mock.patch("helpers.forest.RandomForestClassifier", kind):
@@ -113,28 +118,43 @@ def measure(frame, classes, reference, seed, settings):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="few trees, one seed")
-    quick = parser.parse_args().quick
+    parser.add_argument("--quick", action="store_true", help="few trees")
+    parser.add_argument("--seeds", type=int, default=1, help="forests of each setting")
+    parser.add_argument("--write", action="store_true", help="keep the table in docs/")
+    choice = parser.parse_args()
     frame, classes = embedded_table()
-    trees = {"n_estimators": 10} if quick else {}
+    trees = {"n_estimators": 10} if choice.quick else {}
     _, reference = fitted(frame, 100, **trees).kneighbors(K)
-    print(f"{len(frame)} pixels, {frame.shape[1]} features\n")
-    print(
+    lines = [
+        f"{len(frame):,} pixels, {frame.shape[1]} features, {choice.seeds} seeds",
+        "",
         "| setting | fit (s) | 25 neighbours (s) | overlap | purity | purity, mean of classes "
-        "| leaves | pairs in one leaf | out-of-bag |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
-    for name, settings in SETTINGS[:1] if quick else SETTINGS:
+        "| leaves | pairs in one leaf | out-of-bag |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    print(*lines, sep="\n")
+    for name, settings in SETTINGS[:1] if choice.quick else SETTINGS:
         runs = [
             measure(frame, classes, reference, seed, settings | trees)
-            for seed in range(1 if quick else SEEDS)
+            for seed in range(choice.seeds)
         ]
         fit, search, common, purity, by_class, most, shared, oob = np.median(runs, axis=0)
-        print(
+        lines.append(
             f"| {name} | {fit:.1f} | {search:.2f} | {common:.3f} | {purity:.3f} | {by_class:.3f} "
-            f"| {most:.0f} | {100 * shared:.1f} % | {oob:.3f} |",
-            flush=True,
+            f"| {most:.0f} | {100 * shared:.1f} % | {oob:.3f} |"
         )
+        print(lines[-1], flush=True)
+    if choice.write:
+        DOCS.mkdir(exist_ok=True)
+        head = [
+            "# What the forest's settings do",
+            "",
+            f"Made by `python benchmarks/forest_defaults.py --write` on {date.today()}, Python "
+            f"{platform.python_version()} on {platform.system()} {platform.machine()}, "
+            f"{N_JOBS} cores. What the columns mean stands in the program.",
+            "",
+        ]
+        (DOCS / "forest-defaults.md").write_text("\n".join([*head, *lines, ""]), "utf-8")
 
 
 if __name__ == "__main__":
