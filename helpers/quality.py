@@ -218,13 +218,11 @@ def _ranked(for_rows, targets: np.ndarray, k: int, n_pictures: int) -> np.ndarra
     beyond = np.empty((n_objects, n_pictures))
 
     def keep(start, block):
-        rows = np.arange(len(block))
-        block[rows, start + rows] = -1  # the object itself has rank 0, also among equals
         wanted = np.take_along_axis(block, targets[start : start + len(block)], axis=1)
         block.sort(axis=1)
-        for row, own, there in zip(rows, block, wanted, strict=True):
+        for row, (own, there) in enumerate(zip(block, wanted, strict=True), start):
             ranks = np.searchsorted(own, there)  # how many are nearer, the object included
-            beyond[start + row] = np.maximum(ranks - k, 0).reshape(n_pictures, k).sum(axis=1)
+            beyond[row] = np.maximum(ranks - k, 0).reshape(n_pictures, k).sum(axis=1)
 
     for_rows(keep)
     return 1 - beyond.sum(axis=0) * 2 / (n_objects * k * (2 * n_objects - 3 * k - 1))
