@@ -229,9 +229,12 @@ def _ranked(for_rows, targets: np.ndarray, k: int, n_pictures: int) -> np.ndarra
 
 
 def _scaled(table, distance: str) -> tuple[str, np.ndarray]:
-    metric, standardise = METRICS[distance]
+    """scikit-learn's name of the metric, and the table as it is measured with it."""
     table = np.asarray(table, dtype=float)
-    return metric, StandardScaler().fit_transform(table) if standardise else table
+    if distance == "euclidean":
+        return distance, table
+    metric = "euclidean" if distance == "standardised" else distance
+    return metric, StandardScaler().fit_transform(table)
 
 
 def _picture_neighbours(picture: np.ndarray, k: int) -> np.ndarray:
