@@ -28,6 +28,8 @@ _NO_LEAF, _ALONE = 0, 1
 """Labels of leaves that cannot be shared: one that does not count, one that holds one object."""
 _SAMPLE = 200
 """Rows in which an approximate search is compared with an exact one."""
+_CONSTANT = 1e-7
+"""What scikit-learn's trees take for the same value (its ``FEATURE_THRESHOLD``)."""
 _FEWEST = 200
 """Rows that a tree is grown on if there are as many, however small a part was asked for."""
 
@@ -135,7 +137,8 @@ class UnsupervisedForest(BaseEstimator):
         Warns
         -----
         UserWarning
-            If real and synthetic objects can hardly be told apart: there is nothing to learn.
+            If real and synthetic objects can hardly be told apart: there is nothing to learn. If
+            a feature is constant, or varies too little for a tree to see it.
 
         Raises
         ------
@@ -151,6 +154,16 @@ class UnsupervisedForest(BaseEstimator):
         X = validate_data(
             self, X, dtype=np.float32, ensure_all_finite="allow-nan", ensure_min_samples=2
         )
+        span = np.fmax.reduce(X) - np.fmin.reduce(X)
+        if np.any(span <= _CONSTANT):
+            names = getattr(self, "feature_names_in_", np.arange(X.shape[1]))
+            flat = ", ".join(str(name) for name in names[span <= _CONSTANT])
+            warnings.warn(
+                f"A tree takes what varies by less than {_CONSTANT:g} for constant, so these "
+                f"features do not count: {flat}. Leave them out, or give them in another unit or "
+                "as logarithms.",
+                stacklevel=2,
+            )
         rng = check_random_state(self.random_state)
         both = np.vstack([X, draw_synthetic(X, rng)])
         is_real = np.repeat([1, 0], len(X))
@@ -234,8 +247,8 @@ class UnsupervisedForest(BaseEstimator):
             ``exact`` compares all pairs: its time grows with the square of their number.
             ``approximate`` lets pynndescent (Dong, Moses & Li 2011) propose candidates and
             measures those exactly, for 100,000 objects and more. How many of the true
-            neighbours it found in a sample of rows is kept in ``recall_``. Its first call on a
-            computer compiles for about a minute.
+            neighbours it found in a sample of rows is kept in ``recall_``. Its first call in a
+            process compiles for about a minute.
 
         Returns
         -------

@@ -44,6 +44,7 @@ def correlated(n=300, features=5, seed=0):
     return (rng.standard_normal((n, 2)) @ mix + noise).astype(np.float32)
 
 
+@pytest.mark.filterwarnings("ignore:A tree takes what varies")
 @settings(deadline=None, max_examples=40)
 @given(
     n=st.integers(2, 14),
@@ -351,14 +352,23 @@ def test_what_is_no_table_of_numbers_ends_in_a_sentence():
         forest.fit(X).kneighbors(3, X[:, :2])
 
 
-def test_a_constant_feature_is_harmless():
+def test_a_constant_feature_is_named_and_harmless():
     X = correlated(150)
-    constant = np.column_stack([X, np.full(150, 3.0)])
-    forest = UnsupervisedForest(30, random_state=0).fit(constant)
-    assert forest.feature_importances_[-1] == 0 and forest.oob_score_ > 0.8
+    constant = pd.DataFrame(X, columns=list("abcde")).assign(f=3.0, flux=X[:, 0] * 1e-9)
+    forest = UnsupervisedForest(30, random_state=0)
+    with pytest.warns(UserWarning, match=r"1e-07 for constant, .* do not count: f, flux\. Leave"):
+        forest.fit(constant)
+    assert np.all(forest.feature_importances_[-2:] == 0) and forest.oob_score_ > 0.8
+    missing = np.column_stack([X, np.full(150, np.nan)])
+    assert UnsupervisedForest(5, random_state=0).fit(missing).feature_importances_[-1] == 0
+
+
+@pytest.mark.filterwarnings("ignore:A tree takes what varies")
+def test_a_table_without_any_difference_is_nothing_to_learn_from():
+    forest = UnsupervisedForest(5, random_state=0)
     with pytest.warns(UserWarning, match="told apart in "):
-        nothing = UnsupervisedForest(5, random_state=0).fit(np.ones((250, 2)))
-    assert np.isfinite(nothing.distances()).all()
+        forest.fit(np.ones((250, 2)))
+    assert np.isfinite(forest.distances()).all()
 
 
 @parametrize_with_checks([UnsupervisedForest(n_estimators=5, random_state=0)])
