@@ -144,12 +144,24 @@ def look_at_writing(project: Path) -> list[Finding]:
 
 def look_at_data(project: Path) -> list[Finding]:
     """Look whether every shipped data file is whole."""
-    folder = project / "data" / "embedded"
-    mend = "download or clone the course again, or run 'python course.py data'"
-    try:
-        lines = _text(folder / "SHA256SUMS").splitlines()
-    except OSError:
-        return [Finding("problem", f"{folder / 'SHA256SUMS'} is missing: {mend}.")]
+    problems, count = [], 0
+    for name, words in (("embedded", "data"), ("embeddings", "data --grid")):
+        folder = project / "data" / name
+        mend = f"download or clone the course again, or run 'python course.py {words}'"
+        try:
+            lines = _text(folder / "SHA256SUMS").splitlines()
+        except OSError:
+            problems += [Finding("problem", f"{folder / 'SHA256SUMS'} is missing: {mend}.")]
+            continue
+        count += len(lines)
+        damaged = _damaged(folder, lines)
+        if damaged:
+            problems += [Finding("problem", f"In {folder}, {_few(damaged)}: {mend}.")]
+    return problems or [Finding("ok", f"All {count} shipped data files are whole.")]
+
+
+def _damaged(folder: Path, lines: list[str]) -> list[str]:
+    """Return what is wrong with the files that the lines of a SHA256SUMS name."""
     damaged = []
     for line in lines:
         expected, _, name = line.partition("  ")
@@ -158,9 +170,7 @@ def look_at_data(project: Path) -> list[Finding]:
             damaged.append(f"{name} is missing" if name else "SHA256SUMS is not as shipped")
         elif hashlib.sha256(path.read_bytes()).hexdigest() != expected:
             damaged.append(f"{name} is not as shipped")
-    if damaged:
-        return [Finding("problem", f"In {folder}, {_few(damaged)}: {mend}.")]
-    return [Finding("ok", f"All {len(lines)} shipped data files are whole.")]
+    return damaged
 
 
 def look_at_versions(project: Path) -> list[Finding]:

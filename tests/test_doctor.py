@@ -19,7 +19,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 
 @pytest.fixture
 def project(tmp_path):
-    """Return a course folder with two data files, a lock that holds here, and notebooks."""
+    """Return a course folder with three data files, a lock that holds here, and notebooks."""
     embedded = tmp_path / "data" / "embedded"
     (embedded / "ngc0628").mkdir(parents=True)
     (embedded / "a.fits").write_bytes(b"a")
@@ -27,6 +27,10 @@ def project(tmp_path):
     sums = [f"{hashlib.sha256(b'a').hexdigest()}  a.fits\n"]
     sums += [f"{hashlib.sha256(b'b').hexdigest()}  ngc0628/b.fits\n"]
     (embedded / "SHA256SUMS").write_text("".join(sums))
+    embeddings = tmp_path / "data" / "embeddings"
+    embeddings.mkdir()
+    (embeddings / "c.npz").write_bytes(b"c")
+    (embeddings / "SHA256SUMS").write_text(f"{hashlib.sha256(b'c').hexdigest()}  c.npz\n")
     (tmp_path / "notebooks").mkdir()
     lock = "".join(f"{name}=={version} \\\n" for name, version in doctor._installed().items())
     (tmp_path / "requirements.lock").write_text(lock)
@@ -56,7 +60,7 @@ def test_a_sound_folder_is_ready(project, capsys):
 
 
 def test_tampered_truncated_and_missing_data_are_named(project):
-    assert only(doctor.look_at_data(project)) == ("ok", "All 2 shipped data files are whole.")
+    assert only(doctor.look_at_data(project)) == ("ok", "All 3 shipped data files are whole.")
     (project / "data" / "embedded" / "a.fits").write_bytes(b"A")
     level, sentence = only(doctor.look_at_data(project))
     assert level == "problem"
@@ -67,6 +71,11 @@ def test_tampered_truncated_and_missing_data_are_named(project):
     assert "SHA256SUMS is not as shipped" in only(doctor.look_at_data(project)).sentence
     (project / "data" / "embedded" / "SHA256SUMS").unlink()
     assert "SHA256SUMS is missing" in only(doctor.look_at_data(project)).sentence
+    (project / "data" / "embeddings" / "c.npz").write_bytes(b"C")
+    maps, embeddings = doctor.look_at_data(project)
+    assert "run 'python course.py data'." in maps.sentence
+    assert "c.npz is not as shipped" in embeddings.sentence
+    assert "run 'python course.py data --grid'." in embeddings.sentence
 
 
 # ------------------------------------------------------------------------------------ packages

@@ -11,15 +11,19 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.table import vstack
 from sklearn.datasets import make_blobs
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
 from helpers import layout
-from helpers.distances import nearest
-from helpers.embedding import Progress, align, embed, embedding_grid, read_grid, write_grid
-from helpers.quality import neighbour_overlap
+from helpers.distances import METRICS, nearest
+from helpers.embedding import GRID, Progress, align, embed, embedding_grid, read_grid, write_grid
+from helpers.features import feature_table, learning_frame
+from helpers.forest import UnsupervisedForest
+from helpers.galaxies import GALAXIES
+from helpers.quality import neighbour_overlap, stability
 
 
 def neighbours_of(X, n_neighbors):
@@ -442,3 +446,76 @@ def test_bad_neighbours_end_in_a_sentence(wide):
         embed(wide, random_state="a")
     with pytest.raises(ValueError, match="first of its own neighbours"):
         embed((distances[:, 1:], indices[:, 1:]))
+
+
+# --------------------------------------------------------------------- the shipped grid
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return read_grid()
+
+
+@pytest.fixture(scope="module")
+def frame():
+    """The course's table."""
+    return learning_frame(vstack([feature_table(name) for name in GALAXIES]))
+
+
+def test_the_shipped_grid_is_that_of_the_embedded_table(shipped, frame):
+    shipped.check(frame)
+    with pytest.raises(ValueError, match="pixels, the pictures"):
+        shipped.check(frame[frame.index.str.startswith("ngc0628")])
+    assert shipped.made_with["forest"] == {
+        name: value
+        for name, value in UnsupervisedForest(random_state=0).get_params().items()
+        if name != "n_jobs"
+    }
+
+
+def test_the_shipped_grid_holds_what_the_course_promises(shipped):
+    assert shipped.n_neighbors == (5, 10, 25, 50, 100, 200)
+    assert shipped.min_dist == (0.0, 0.1, 0.25, 0.5, 0.99)
+    assert shipped.seeds == (0, 1, 2)
+    assert shipped.distances == ("forest", *METRICS)
+    forest = itertools.product(["forest"], shipped.n_neighbors, shipped.min_dist, shipped.seeds)
+    others = itertools.product(METRICS, [25], [0.0], shipped.seeds)
+    assert set(shipped.cells) == {*forest, *others}
+    for distance, n_neighbors, min_dist, seed in shipped.cells:
+        points = shipped.points(n_neighbors, min_dist, seed, distance)
+        assert points.shape == (len(shipped.pixel_id), 2)
+        assert np.all(np.isfinite(points)) and np.ptp(points, axis=0).min() > 5
+    assert sum(path.stat().st_size for path in GRID.parent.iterdir()) < 5e6
+
+
+def test_a_slider_does_not_turn_the_picture(shipped):
+    adopted = shipped.points()
+    for distance, n_neighbors, min_dist, seed in shipped.cells:
+        points = shipped.points(n_neighbors, min_dist, seed, distance)
+        np.testing.assert_allclose(align(points, adopted), points, atol=0.01)
+
+
+def test_the_shipped_grid_is_read_without_what_makes_it():
+    """umap-learn, numba and scikit-learn take seconds to import."""
+    code = (
+        "import sys; from helpers.embedding import read_grid; print(read_grid().points().shape); "
+        "print({'umap', 'numba', 'sklearn', 'pynndescent'} & set(sys.modules))"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert output.stdout.splitlines() == ["(8870, 2)", "set()"], output.stderr
+
+
+def test_a_remade_picture_has_the_shipped_ones_neighbours(shipped, frame):
+    """Another processor draws another picture, but no more so than another seed does."""
+    forest = UnsupervisedForest(random_state=0, n_jobs=2).fit(frame).kneighbors(50)
+    for distance, neighbours, n_neighbors, min_dist in [
+        ("forest", forest, 50, 0.25),
+        ("standardised", nearest(frame, "standardised", 25), 25, 0.0),
+    ]:
+        cell = n_neighbors, min_dist, 0, distance
+        remade = embed(neighbours, n_neighbors, min_dist)
+        seeds = [shipped.points(n_neighbors, min_dist, seed, distance) for seed in shipped.seeds]
+        band = stability(seeds).overlap - 0.02
+        assert neighbour_overlap(remade, shipped.points(*cell)) > band > 0.2
+        other = "manhattan" if distance == "standardised" else "standardised"
+        assert neighbour_overlap(remade, shipped.points(distance=other)) < band
