@@ -26,7 +26,19 @@ FLOW = (
         "survey",
         "resolution",
     ),
-    *("features", "forest", "distances", "layout", "embedding", "quality", "clusters", "plots"),
+    *(
+        "features",
+        "forest",
+        "distances",
+        "layout",
+        "embedding",
+        "quality",
+        "linkage",
+        "clusters",
+        "comparison",
+        "stability",
+        "plots",
+    ),
 )
 """The modules in the order the data flow: each may import those before it."""
 
