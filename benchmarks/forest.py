@@ -46,9 +46,9 @@ LARGEST = 200_000
 N_JOBS = 2
 NEIGHBOURS = (25, 200)
 REPEATS = 3
-SLOW = 10.0
+SLOW = 4.0
 """A way that took longer than this (s) is not timed again."""
-PATIENCE = 60.0
+PATIENCE = 40.0
 
 
 def embedded_table():
@@ -295,7 +295,8 @@ def main():
     report.say("|---|---|---|---|---|---|---|---|")
     for name, table in tables.items():
         for n_trees in trees:
-            compare(report, name, table(), n_trees)
+            if not (whole and name.endswith("50,000") and n_trees == TREES[-1]):  # takes too long
+                compare(report, name, table(), n_trees)
     if whole:
         approximate(report, LARGEST)
     if whole or choice.quick:
