@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from statistics import median_low
 
 import nbformat
 import pytest
@@ -189,6 +190,12 @@ def test_it_opens_with_its_header(notebook: Path) -> None:
     assert first.cell_type == "markdown"
     assert first.source.startswith("# ")
     measure.check(notebook)
+
+
+def test_half_of_the_notebooks_are_quick() -> None:
+    """The median one, of an even number the quicker of the two in the middle."""
+    seconds = [measure.check(notebook)[0] for notebook in NOTEBOOKS]
+    assert median_low(seconds) <= measure.BUDGET_MEDIAN_SECONDS, sorted(seconds)
 
 
 @each_notebook
