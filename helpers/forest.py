@@ -26,6 +26,8 @@ _TILE = 1024
 """Columns that are compared at a time: their leaves stay in the processor's cache."""
 _NO_LEAF, _ALONE = 0, 1
 """Labels of leaves that cannot be shared: one that does not count, one that holds one object."""
+_IN_8_BITS, _MOST_ROWS = 254, 4
+"""Shared leaves that 8 bits can number, and into how many rows a tree with more is divided."""
 _SAMPLE = 200
 """Rows in which an approximate search is compared with an exact one."""
 _CONSTANT = 1e-7
@@ -317,7 +319,7 @@ class UnsupervisedForest(BaseEstimator):
                 n_jobs=effective_n_jobs(self.n_jobs),
             ).neighbor_graph
         candidates = np.hstack([own, np.where(candidates == own, -1, candidates)])
-        distances = _measure(labels, candidates)
+        distances = _measure(labels, candidates, self.leaves_.shape[1])
         order = np.lexsort((candidates, distances), axis=1)[:, :n_neighbors]
         distances = np.maximum(np.take_along_axis(distances, order, axis=1), 0)
         indices = np.take_along_axis(candidates, order, axis=1)
@@ -354,7 +356,8 @@ class UnsupervisedForest(BaseEstimator):
         With ``only_later`` a block begins at its own first object instead of the first of all.
         """
         columns, rows = _label(self.leaves_, leaves)
-        counted = np.sum(columns != _NO_LEAF, axis=0, dtype=np.float32)
+        n_trees = self.leaves_.shape[1]
+        counted = n_trees - np.sum(columns == _NO_LEAF, axis=0, dtype=np.float32)
 
         def work(starts):
             for start in starts:
@@ -408,25 +411,40 @@ def _out_of_bag_accuracy(forest: RandomForestClassifier, leaves: np.ndarray, cla
 
 
 def _label(leaves: np.ndarray, new: np.ndarray | None):
-    """Leaves as the comparison takes them: one row a tree, in the smallest type.
+    """Leaves as the comparison takes them: one row a tree, numbered in 8 bits where they can be.
 
-    The leaves that hold two objects or more are numbered from 2 on in each tree, others are
-    `_ALONE` or `_NO_LEAF`. Few numbers fit into 8 bits, and a processor compares 32 of those at
-    once. ``new`` are other objects, numbered together with those of the forest.
+    The leaves that hold two objects or more are numbered from 2 on, others are `_ALONE` or
+    `_NO_LEAF`. A processor compares 32 numbers of 8 bits at once; a tree with more leaves than fit
+    becomes several rows, and an object is `_ALONE` in all but one of them. Where that would take
+    too many rows, the numbers get more bits. ``new`` are other objects, numbered together with
+    those of the forest.
 
     Returns
     -------
-    columns, rows : ndarray of shape (n_trees, n_objects), unsigned integer
+    columns, rows : ndarray of shape (n_trees or more, n_objects), unsigned integer
         The labels of ``leaves`` and of ``new``; twice the same if there is no ``new``.
     """
     none = np.iinfo(leaves.dtype).max
     every = leaves if new is None else np.vstack([leaves, new])
-    labels = np.full(every.T.shape, _NO_LEAF, dtype=leaves.dtype)
-    for leaf, label in zip(every.T, labels, strict=True):
+    numbers = np.full(every.T.shape, -1, dtype=np.int32)  # of the shared leaves, -1 for others
+    for leaf, number in zip(every.T, numbers, strict=True):
         counts = leaf != none
         shared = np.bincount(leaf[counts]) > 1
-        label[counts] = np.where(shared, _ALONE + np.cumsum(shared), _ALONE)[leaf[counts]]
-    labels = labels.astype(np.min_scalar_type(labels.max()))
+        number[counts] = np.where(shared, np.cumsum(shared) - 1, -1)[leaf[counts]]
+    most = numbers.max(axis=1) + 1
+    dtype = (
+        np.uint8 if most.max() <= _MOST_ROWS * _IN_8_BITS else np.min_scalar_type(most.max() + 1)
+    )
+    fit = np.iinfo(dtype).max - _ALONE
+    labels = []
+    for leaf, number, n_shared in zip(every.T, numbers, most, strict=True):
+        for first in range(0, max(n_shared, 1), fit):
+            here = (number >= first) & (number < first + fit)
+            label = np.where(here, number - first + _ALONE + 1, _ALONE).astype(dtype)
+            if first == 0:
+                label[leaf == none] = _NO_LEAF
+            labels.append(label)
+    labels = np.array(labels)
     if new is None:
         return labels, labels
     return np.ascontiguousarray(labels[:, : len(leaves)]), labels[:, len(leaves) :]
@@ -503,16 +521,16 @@ def _compare(rows, columns, counted, first, block):
 
 
 @njit(cache=True, error_model="numpy")
-def _measure(labels, candidates):
+def _measure(labels, candidates, n_trees):
     """The distance of each row to its candidates; below all others to itself, beyond to none."""
     distances = np.full(candidates.shape, np.float32(2))
     for i in range(len(candidates)):
         for k in range(candidates.shape[1]):
             j = candidates[i, k]
-            common, both = 0, 0
+            common, both = 0, n_trees
             for t in range(labels.shape[1]):
                 common += labels[i, t] == labels[j, t] and labels[i, t] > _ALONE
-                both += labels[i, t] != _NO_LEAF and labels[j, t] != _NO_LEAF
+                both -= labels[i, t] == _NO_LEAF or labels[j, t] == _NO_LEAF
             if j == i:
                 distances[i, k] = -1
             elif j >= 0:

@@ -12,7 +12,7 @@ from sklearn.datasets import make_blobs
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from helpers.forest import UnsupervisedForest, draw_synthetic
+from helpers.forest import UnsupervisedForest, _label, _measure, draw_synthetic
 
 
 def defined_distance(forest, X, leaf_rule):
@@ -110,14 +110,28 @@ def test_leaves_are_compared_as_defined(n, trees, largest, nothing, dtype, n_job
         )
 
 
-@pytest.mark.parametrize("largest", [100, 252, 253, 254, 255, 256, 300])
+@pytest.mark.parametrize("largest", [100, 253, 254, 255, 508, 509, 1016, 1100])
 def test_leaves_are_compared_where_their_numbers_no_longer_fit_into_8_bits(largest):
-    """Every leaf holds three objects; in the last tree all are in one."""
+    """Every leaf holds three objects; in the last tree all are in one. Some leaves do not count."""
     rng = np.random.default_rng(largest)
     leaves = np.array([rng.permutation(np.repeat(np.arange(largest), 3)) for _ in range(5)]).T
     leaves = np.column_stack([leaves, np.zeros(3 * largest)]).astype(np.uint16)
-    expected = 1 - np.mean(leaves[:, None] == leaves, axis=2)
+    leaves[rng.random(leaves.shape) < 0.1] = 65535
+    counts = leaves != 65535
+    both = (counts[:, None] & counts).sum(axis=2)
+    common = ((leaves[:, None] == leaves) & counts).sum(axis=2)
+    expected = 1 - common / np.maximum(both, 1)
+    np.fill_diagonal(expected, 0)
     np.testing.assert_allclose(with_leaves(leaves, 2).distances(), expected, atol=1e-6)
+    candidates = rng.integers(-1, len(leaves), (len(leaves), 4))
+    candidates[:, 0] = np.arange(len(leaves))
+    labels = np.ascontiguousarray(_label(leaves, None)[0].T)
+    assert labels.dtype == (np.uint8 if largest <= 1016 else np.uint16)
+    measured = _measure(labels, candidates, 6)
+    known = np.where(candidates < 0, 2, np.take_along_axis(expected, candidates, axis=1))
+    known[:, 0] = -1
+    itself = candidates == candidates[:, :1]
+    np.testing.assert_allclose(measured[~itself], known[~itself], atol=1e-6)
 
 
 def test_the_distance_is_that_of_an_independent_implementation():
