@@ -123,7 +123,7 @@ def main():
     trees = {"n_estimators": 10} if choice.quick else {}
     _, reference = fitted(frame, 100, **trees).kneighbors(K)
     lines = [
-        f"{len(frame):,} pixels, {frame.shape[1]} features, forests of each setting: {choice.seeds}",
+        f"{len(frame):,} pixels, {frame.shape[1]} features, forests a setting: {choice.seeds}",
         "",
         "| setting | fit (s) | overlap | purity | purity, mean of classes "
         "| leaves | pairs in one leaf | out-of-bag |",
