@@ -197,11 +197,23 @@ def true_classes(pixel_ids: Iterable[str], folder: Path = EMBEDDED) -> np.ndarra
     -------
     ndarray of str, of the same length
         Names out of `scene.COMPONENTS`.
+
+    Raises
+    ------
+    ValueError
+        If a pixel lies outside the map, where nothing shines and there is no class.
     """
+    pixel_ids = list(pixel_ids)
     places = np.array([pixel.split("-") for pixel in pixel_ids])
     classes = np.empty(len(places), dtype=int)
     for key in np.unique(places[:, 0]):
         here = places[:, 0] == key
         row, column = places[here, 1:].astype(int).T
         classes[here] = truth(key, folder)["CLASS"][row, column]
+    outside = np.flatnonzero(classes < 0)
+    if len(outside):
+        raise ValueError(
+            f"{len(outside)} of {len(classes)} pixels lie outside the map and have no class, the "
+            f"first of them {pixel_ids[outside[0]]}: leave out pixels that a feature table lacks."
+        )
     return np.array(COMPONENTS)[classes]

@@ -153,3 +153,15 @@ def test_the_true_class_of_a_pixel_is_its_largest_component():
     assert set(named) == set(survey.COMPONENTS)
     assert (named == np.array(survey.COMPONENTS)[classes]).all()
     assert (named == np.array(survey.COMPONENTS)[shares.argmax(axis=1)]).mean() > 0.97
+
+
+def test_a_pixel_outside_the_map_has_no_class(tmp_path):
+    """-1 in the truth is no place in the list of components, whatever Python makes of it."""
+    classes = np.full((3, 3), 1, np.int16)
+    classes[0, 2] = -1
+    truth = fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(classes, name="CLASS")])
+    truth.writeto(tmp_path / "ngc0628_truth.fits.gz")
+    inside, outside = "ngc0628-0001-0001", "ngc0628-0000-0002"
+    assert list(survey.true_classes([inside], tmp_path)) == ["DIFFUSE"]
+    with pytest.raises(ValueError, match=rf"1 of 2 pixels lie outside the map.*{outside}"):
+        survey.true_classes([inside, outside], tmp_path)
