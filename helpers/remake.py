@@ -14,12 +14,14 @@ import shutil
 import sys
 import tempfile
 import time
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from astropy.io import fits
 from astropy.table import vstack
 
@@ -30,6 +32,7 @@ from helpers.features import feature_table, learning_frame
 from helpers.forest import UnsupervisedForest
 from helpers.galaxies import GALAXIES, Galaxy
 from helpers.maps import write_maps
+from helpers.null import one_gaussian, shuffle_columns
 from helpers.resolution import common_maps
 
 SHIPPED = {
@@ -135,6 +138,30 @@ def _squeeze(path: Path) -> None:
     path.unlink()
 
 
+def other_forests(frame: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, int]]:
+    """The names, tables and seeds of the forests beside the adopted one.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The embedded table.
+
+    Returns
+    -------
+    dict
+        ``forest 1`` and ``forest 2``: the same table, other seeds of the forest. ``shuffled`` and
+        ``gaussian``: the same seed, tables without groups (`helpers.null`). Their rows are no
+        pixels, so it means nothing that `write_grid` turns their pictures as near to the adopted
+        one as can be; it does no harm either, since distances within a picture stay.
+    """
+    return {
+        "forest 1": (frame, 1),
+        "forest 2": (frame, 2),
+        "shuffled": (shuffle_columns(frame, random_state=0), 0),
+        "gaussian": (one_gaussian(frame, random_state=0), 0),
+    }
+
+
 def remake_grid(folder: Path = GRID.parent) -> None:
     """Lay out the embedded table anew with every choice of the hyper-parameters.
 
@@ -150,9 +177,14 @@ def remake_grid(folder: Path = GRID.parent) -> None:
     forest = UnsupervisedForest(random_state=0, n_jobs=2).fit(frame)
     unfinished, seeds = Path(folder) / "unfinished", (0, 1, 2)
     grids = {"forest": (forest.kneighbors(200), {"n_neighbors": (5, 10, 25, 50, 100, 200)})}
-    for name in METRICS:
-        adopted = {"n_neighbors": (25,), "min_dist": (0.0,)}
-        grids[name] = nearest(frame, name, 25, n_jobs=2), adopted
+    near = {name: nearest(frame, name, 25, n_jobs=2) for name in METRICS}
+    for name, (table, seed) in other_forests(frame).items():
+        with warnings.catch_warnings():
+            # It says that in shuffled columns there is nothing to learn, which they are for.
+            warnings.filterwarnings("ignore", "Real and synthetic objects", UserWarning)
+            near[name] = UnsupervisedForest(random_state=seed, n_jobs=2).fit(table).kneighbors(25)
+    for name, neighbours in near.items():
+        grids[name] = neighbours, {"n_neighbors": (25,), "min_dist": (0.0,)}
     pictures = {}
     for name, (neighbours, settings) in grids.items():
         settings |= {"random_state": seeds, "folder": unfinished}

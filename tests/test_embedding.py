@@ -17,12 +17,13 @@ from sklearn.manifold import trustworthiness
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
-from helpers import layout
+from helpers import layout, remake
 from helpers.distances import METRICS, nearest
 from helpers.embedding import GRID, Progress, align, embed, embedding_grid, read_grid, write_grid
 from helpers.features import feature_table, learning_frame
 from helpers.forest import UnsupervisedForest
 from helpers.galaxies import GALAXIES
+from helpers.null import one_gaussian, shuffle_columns
 from helpers.quality import neighbour_overlap, stability
 
 
@@ -161,7 +162,7 @@ def test_the_time_left_is_told(capsys):
 SLOW = """
 import sys
 import numpy as np
-from helpers import layout
+from helpers import layout, remake
 from helpers.distances import nearest
 from helpers.embedding import embed, embedding_grid
 table = np.random.default_rng(0).standard_normal((600, 4))
@@ -451,6 +452,16 @@ def test_bad_neighbours_end_in_a_sentence(wide):
 # --------------------------------------------------------------------- the shipped grid
 
 
+OTHER_FORESTS = ("forest 1", "forest 2", "shuffled", "gaussian")
+
+
+def promised(grid):
+    """The cells that a grid of the course has."""
+    forest = itertools.product(["forest"], grid.n_neighbors, grid.min_dist, grid.seeds)
+    others = itertools.product((*METRICS, *OTHER_FORESTS), [25], [0.0], grid.seeds)
+    return {*forest, *others}
+
+
 @pytest.fixture(scope="module")
 def shipped():
     return read_grid()
@@ -477,15 +488,45 @@ def test_the_shipped_grid_holds_what_the_course_promises(shipped):
     assert shipped.n_neighbors == (5, 10, 25, 50, 100, 200)
     assert shipped.min_dist == (0.0, 0.1, 0.25, 0.5, 0.99)
     assert shipped.seeds == (0, 1, 2)
-    assert shipped.distances == ("forest", *METRICS)
-    forest = itertools.product(["forest"], shipped.n_neighbors, shipped.min_dist, shipped.seeds)
-    others = itertools.product(METRICS, [25], [0.0], shipped.seeds)
-    assert set(shipped.cells) == {*forest, *others}
+    assert shipped.distances == ("forest", *METRICS, *OTHER_FORESTS)
+    assert set(shipped.cells) == promised(shipped)
     for distance, n_neighbors, min_dist, seed in shipped.cells:
         points = shipped.points(n_neighbors, min_dist, seed, distance)
         assert points.shape == (len(shipped.pixel_id), 2)
         assert np.all(np.isfinite(points)) and np.ptp(points, axis=0).min() > 5
     assert sum(path.stat().st_size for path in GRID.parent.iterdir()) < 5e6
+
+
+def test_the_command_makes_what_the_course_promises(tmp_path, monkeypatch, blobs):
+    """With a small table, small forests and unfinished layouts."""
+    table = pd.DataFrame(blobs[0], [f"p{i}" for i in range(400)], list("abcdef"))
+    fitted, linked = [], []
+
+    class Small(UnsupervisedForest):
+        def fit(self, X):
+            fitted.append((self.random_state, X))
+            self.set_params(n_estimators=20)
+            return super().fit(X)
+
+    def quick(neighbours, **settings):
+        linked.append(neighbours[1])
+        return embedding_grid(neighbours, **settings, n_epochs=11)
+
+    monkeypatch.setattr(remake, "learning_frame", lambda _: table)
+    monkeypatch.setattr(remake, "UnsupervisedForest", Small)
+    monkeypatch.setattr(remake, "embedding_grid", quick)
+    remake.remake_grid(tmp_path)
+    grid = read_grid(tmp_path / GRID.name)
+    assert set(grid.cells) == promised(grid) and grid.seeds == (0, 1, 2)
+    assert grid.distances == ("forest", *METRICS, *OTHER_FORESTS)
+    grid.check(table)
+    assert [seed for seed, _ in fitted] == [0, 1, 2, 0, 0]
+    assert all(X is table for _, X in fitted[:3])
+    pd.testing.assert_frame_equal(fitted[3][1], shuffle_columns(table, random_state=0))
+    pd.testing.assert_frame_equal(fitted[4][1], one_gaussian(table, random_state=0))
+    for one, other in itertools.combinations(linked, 2):  # no two distances are the same
+        assert one.shape != other.shape or np.any(one != other)
+    assert {path.name for path in tmp_path.iterdir()} == {GRID.name, "SHA256SUMS"}
 
 
 def test_a_slider_does_not_turn_the_picture(shipped):
