@@ -22,14 +22,17 @@ from helpers.memory import free_memory
 
 _ROWS = 32
 """Rows of the matrix that a thread makes at a time."""
-_TILE = 1024
+_TILE = 2048
 """Columns that are compared at a time: their leaves stay in the processor's cache."""
+_MOST_MEMBERS, _BEYOND = 32, 2.0
+"""Of a company of distances (`_select`), and a distance that none has."""
 _NO_LEAF, _ALONE = 0, 1
 """Labels of leaves that cannot be shared: one that does not count, one that holds one object."""
-_IN_8_BITS, _MOST_ROWS = 254, 4
+_IN_8_BITS, _MOST_ROWS = 253, 4
 """Shared leaves that 8 bits can number, and into how many rows a tree with more is divided."""
-_SAMPLE = 200
-"""Rows in which an approximate search is compared with an exact one."""
+_SAMPLE, _MORE = 200, 10
+"""Rows in which an approximate search is compared with an exact one, and how many neighbours more
+than asked for it keeps on the way: 200,000 objects lose one neighbour in a thousand or fewer."""
 _CONSTANT = 1e-7
 """What scikit-learn's trees take for the same value (its ``FEATURE_THRESHOLD``)."""
 _FEWEST = 200
@@ -247,10 +250,10 @@ class UnsupervisedForest(BaseEstimator):
             Other objects, whose neighbours among those of `fit` are looked for instead.
         method : {"exact", "approximate"}
             ``exact`` compares all pairs: its time grows with the square of their number.
-            ``approximate`` lets pynndescent (Dong, Moses & Li 2011) propose candidates and
-            measures those exactly, for 100,000 objects and more. How many of the true
-            neighbours it found in a sample of rows is kept in ``recall_``. Its first call in a
-            process compiles for about a minute.
+            ``approximate`` lets pynndescent (Dong, Moses & Li 2011) look among the neighbours of
+            neighbours, for 100,000 objects and more. How many of the true neighbours it found in
+            a sample of rows is kept in ``recall_``. Its first call in a process compiles for
+            about a minute.
 
         Returns
         -------
@@ -290,12 +293,12 @@ class UnsupervisedForest(BaseEstimator):
     def _nearest(self, n_neighbors, leaves, own):
         """``own`` is the index of each row's object among those of the forest, -1 if it is new."""
         nearest = np.empty((len(own), n_neighbors), dtype=np.uint64)
+        rows, tiles, counted = self._prepare(leaves)
 
-        def keep(start, block):
-            rows = slice(start, start + len(block))
-            _select(block.view(np.uint32), own[rows], nearest[rows])
+        def work(part):
+            _search(rows(part), tiles, counted, len(self.leaves_), own[part], nearest[part])
 
-        self._for_blocks(keep, leaves)
+        self._in_threads(work, len(own))
         distances = (nearest >> np.uint64(32)).astype(np.uint32).view(np.float32)
         indices = (nearest & np.uint64(0xFFFFFFFF)).astype(np.int64) - 1
         indices[own >= 0, 0] = own[own >= 0]
@@ -304,25 +307,26 @@ class UnsupervisedForest(BaseEstimator):
     def _approximate_neighbors(self, n_neighbors):
         from pynndescent import NNDescent  # its import compiles: only who needs it waits
 
-        labels = np.ascontiguousarray(_label(self.leaves_, None)[0].T)
-        n_objects = len(labels)
-        own = np.arange(n_objects)[:, None]
-        unlike = np.where(labels > _ALONE, labels, -1 - own)  # what cannot be shared differs
+        n_objects = len(self.leaves_)
+        leaves = self.leaves_.astype(np.float32)
+        leaves[self.leaves_ == np.iinfo(self.leaves_.dtype).max] = -1
         with warnings.catch_warnings():
             # It says when it finds too few neighbours of some rows. Those are mended below.
             warnings.filterwarnings("ignore", "Failed to correctly find n_neighbors")
-            candidates, _ = NNDescent(
-                unlike.astype(np.float32),
-                metric="hamming",
-                n_neighbors=min(n_objects, 2 * n_neighbors + 40),
+            indices, distances = NNDescent(
+                leaves,
+                metric=_leaf_distance,
+                n_neighbors=min(n_objects, n_neighbors + _MORE),
                 random_state=check_random_state(self.random_state).randint(2**31 - 1),
                 n_jobs=effective_n_jobs(self.n_jobs),
             ).neighbor_graph
-        candidates = np.hstack([own, np.where(candidates == own, -1, candidates)])
-        distances = _measure(labels, candidates, self.leaves_.shape[1])
-        order = np.lexsort((candidates, distances), axis=1)[:, :n_neighbors]
+        own = np.arange(n_objects)[:, None]
+        indices = np.hstack([own, np.where(indices == own, -1, indices)])
+        distances = np.hstack([np.full_like(own, -1.0, dtype=np.float32), distances])
+        distances[indices < 0] = _BEYOND
+        order = np.lexsort((indices, distances), axis=1)[:, :n_neighbors]
         distances = np.maximum(np.take_along_axis(distances, order, axis=1), 0)
-        indices = np.take_along_axis(candidates, order, axis=1)
+        indices = np.take_along_axis(indices, order, axis=1)
         few = np.flatnonzero(np.any(indices < 0, axis=1))
         if len(few):
             distances[few], indices[few] = self._nearest(n_neighbors, self.leaves_[few], few)
@@ -350,30 +354,52 @@ class UnsupervisedForest(BaseEstimator):
         self._for_blocks(keep)
         return mean
 
-    def _for_blocks(self, keep, leaves=None, only_later=False):
+    def _for_blocks(self, keep, only_later=False):
         """Call ``keep(start, block)`` for some rows of the matrix at a time, in threads.
 
         With ``only_later`` a block begins at its own first object instead of the first of all.
         """
-        columns, rows = _label(self.leaves_, leaves)
-        n_trees = self.leaves_.shape[1]
-        counted = n_trees - np.sum(columns == _NO_LEAF, axis=0, dtype=np.float32)
+        rows, tiles, counted = self._prepare()
+        size = tiles.shape[2]
 
-        def work(starts):
-            for start in starts:
-                part = np.ascontiguousarray(rows[:, start : start + _ROWS].T)
-                first = start if only_later else 0
-                block = np.empty((len(part), columns.shape[1] - first), dtype=np.float32)
-                _compare(part, columns, counted, first, block)
-                if leaves is None:
-                    each = np.arange(len(part))
-                    block[each, start - first + each] = 0
-                keep(start, block)
+        def work(part):
+            first = part.start if only_later else 0  # column of the block
+            labels, tile = rows(part), first // size
+            block = np.empty((len(labels), (len(tiles) - tile) * size), dtype=np.float32)
+            _fill(labels, tiles[tile:], counted[tile:], block)
+            block = block[:, first - tile * size : len(self.leaves_) - tile * size]
+            np.fill_diagonal(block[:, part.start - first :], 0)
+            keep(part.start, block)
 
-        # Each thread takes the next start when it has done one.
-        n_threads, starts = effective_n_jobs(self.n_jobs), iter(range(0, rows.shape[1], _ROWS))
+        self._in_threads(work, len(self.leaves_))
+
+    def _prepare(self, leaves=None):
+        """Labels of all objects as columns, in tiles, and of those in ``leaves`` as rows.
+
+        Returns
+        -------
+        rows : callable
+            From a slice of the objects to their labels, (n_rows, n_trees or more).
+        tiles : ndarray of shape (n_tiles, n_trees or more, at most _TILE)
+            The last tile is filled up with what nobody shares.
+        counted : ndarray of shape (n_tiles, at most _TILE), float32
+            In how many trees the leaf of an object counts.
+        """
+        columns, others = _label(self.leaves_, leaves)
+        n_columns = columns.shape[1]
+        n_tiles = -(-n_columns // _TILE)
+        size = -(-n_columns // (64 * n_tiles)) * 64
+        filled = np.pad(columns, ((0, 0), (0, n_tiles * size - n_columns)), constant_values=_ALONE)
+        tiles = filled.reshape(len(columns), n_tiles, -1).swapaxes(0, 1).copy()
+        counted = self.leaves_.shape[1] - np.sum(tiles == _NO_LEAF, axis=1, dtype=np.float32)
+        return lambda part: others[:, part].T.copy(), tiles, counted
+
+    def _in_threads(self, work, n_rows):
+        """Call ``work`` with slices of the rows; a thread takes the next when it has done one."""
+        n_threads = effective_n_jobs(self.n_jobs)
+        parts = iter([slice(start, start + _ROWS) for start in range(0, n_rows, _ROWS)])
         with ThreadPoolExecutor(n_threads) as threads:
-            list(threads.map(work, [starts] * n_threads))
+            list(threads.map(lambda parts: [work(part) for part in parts], [parts] * n_threads))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -424,26 +450,21 @@ def _label(leaves: np.ndarray, new: np.ndarray | None):
     columns, rows : ndarray of shape (n_trees or more, n_objects), unsigned integer
         The labels of ``leaves`` and of ``new``; twice the same if there is no ``new``.
     """
-    none = np.iinfo(leaves.dtype).max
     every = leaves if new is None else np.vstack([leaves, new])
-    numbers = np.full(every.T.shape, -1, dtype=np.int32)  # of the shared leaves, -1 for others
-    for leaf, number in zip(every.T, numbers, strict=True):
-        counts = leaf != none
-        shared = np.bincount(leaf[counts]) > 1
-        number[counts] = np.where(shared, np.cumsum(shared) - 1, -1)[leaf[counts]]
-    most = numbers.max(axis=1) + 1
-    dtype = (
-        np.uint8 if most.max() <= _MOST_ROWS * _IN_8_BITS else np.min_scalar_type(most.max() + 1)
-    )
-    fit = np.iinfo(dtype).max - _ALONE
+    numbered = np.ascontiguousarray(every.T) + leaves.dtype.type(1)  # wraps around: 0 is none
+    sizes = [np.bincount(leaf) for leaf in numbered]
+    shared = [np.append(False, size[1:] > 1) for size in sizes]
+    most = max(np.sum(leaf) for leaf in shared)
+    dtype = np.uint8 if most <= _MOST_ROWS * _IN_8_BITS else np.min_scalar_type(most + 2)
+    fit = np.iinfo(dtype).max - _ALONE - 1  # the largest is no leaf's: `_list_trees`
     labels = []
-    for leaf, number, n_shared in zip(every.T, numbers, most, strict=True):
-        for first in range(0, max(n_shared, 1), fit):
-            here = (number >= first) & (number < first + fit)
+    for leaf, is_shared in zip(numbered, shared, strict=True):
+        number = np.cumsum(is_shared) - 1
+        for first in range(0, max(number[-1] + 1, 1), fit):
+            here = is_shared & (number >= first) & (number < first + fit)
             label = np.where(here, number - first + _ALONE + 1, _ALONE).astype(dtype)
-            if first == 0:
-                label[leaf == none] = _NO_LEAF
-            labels.append(label)
+            label[0] = _ALONE if first else _NO_LEAF
+            labels.append(label[leaf])
     labels = np.array(labels)
     if new is None:
         return labels, labels
@@ -451,117 +472,209 @@ def _label(leaves: np.ndarray, new: np.ndarray | None):
 
 
 @njit(cache=True, nogil=True)
-def _count_equal(row, trees, columns, few, count):
-    """Count for each column in how many of some trees it has the row's label.
+def _list_trees(rows):
+    """List for each two rows the trees to look into, and what for.
 
-    The sums are kept in 8 bits for as long as they fit, to add as many at once as to compare.
+    Returns
+    -------
+    trees : ndarray of shape (2, n_pairs, n_trees)
+        Those in which one of the two has a leaf that can be shared; and those in which one has
+        no leaf that counts.
+    labels : ndarray of shape (2, n_pairs, n_trees, 2)
+        There, the labels of both, or one that no column has where the tree is only the other's.
+    n_listed : ndarray of shape (2, n_pairs)
+        How many there are; the rest is empty.
     """
+    n_rows, n_trees = rows.shape
+    n_pairs, never = (n_rows + 1) // 2, np.iinfo(rows.dtype).max
+    trees = np.empty((2, n_pairs, n_trees), np.int64)
+    labels = np.full((2, n_pairs, n_trees, 2), never, rows.dtype)
+    n_listed = np.zeros((2, n_pairs), np.int64)
+    for pair in range(n_pairs):
+        two = rows[2 * pair : 2 * pair + 2]
+        for t in range(n_trees):
+            for kind in range(2):
+                n = n_listed[kind, pair]
+                for i in range(len(two)):
+                    if two[i, t] == _NO_LEAF if kind else two[i, t] > _ALONE:
+                        trees[kind, pair, n] = t
+                        labels[kind, pair, n, i] = two[i, t]
+                        n_listed[kind, pair] = n + 1
+    return trees, labels, n_listed
+
+
+@njit(cache=True, nogil=True)
+def _count_equal(trees, labels, columns, few, count):
+    """Count for each column in how many of some trees it has the label of each of two rows.
+
+    Two rows at a time, so that a column is read once for both. The sums are kept in 8 bits for
+    as long as they fit, to add as many at once as to compare.
+    """
+    few_a, few_b = few
     count[:] = 0
     for first in range(0, len(trees), 252):
         few[:] = 0
         last = min(first + 252, len(trees))
         for k in range(first, last - 3, 4):
-            a, b, c, d = trees[k], trees[k + 1], trees[k + 2], trees[k + 3]
-            label_a, label_b, label_c, label_d = row[a], row[b], row[c], row[d]
-            in_a, in_b = columns[a], columns[b]
-            in_c, in_d = columns[c], columns[d]
-            for j in range(len(few)):
-                few[j] += (
-                    np.uint8(in_a[j] == label_a)
-                    + np.uint8(in_b[j] == label_b)
-                    + np.uint8(in_c[j] == label_c)
-                    + np.uint8(in_d[j] == label_d)
+            (a1, b1), (a2, b2) = labels[k], labels[k + 1]
+            (a3, b3), (a4, b4) = labels[k + 2], labels[k + 3]
+            in_1, in_2 = columns[trees[k]], columns[trees[k + 1]]
+            in_3, in_4 = columns[trees[k + 2]], columns[trees[k + 3]]
+            for j in range(columns.shape[1]):
+                c1, c2, c3, c4 = in_1[j], in_2[j], in_3[j], in_4[j]
+                few_a[j] += (
+                    np.uint8(c1 == a1)
+                    + np.uint8(c2 == a2)
+                    + np.uint8(c3 == a3)
+                    + np.uint8(c4 == a4)
+                )
+                few_b[j] += (
+                    np.uint8(c1 == b1)
+                    + np.uint8(c2 == b2)
+                    + np.uint8(c3 == b3)
+                    + np.uint8(c4 == b4)
                 )
         for k in range(last - (last - first) % 4, last):
-            label, inside = row[trees[k]], columns[trees[k]]
-            for j in range(len(few)):
-                few[j] += np.uint8(inside[j] == label)
-        for j in range(len(few)):
-            count[j] += few[j]
+            (a1, b1), in_1 = labels[k], columns[trees[k]]
+            for j in range(columns.shape[1]):
+                few_a[j] += np.uint8(in_1[j] == a1)
+                few_b[j] += np.uint8(in_1[j] == b1)
+        for i in range(2):
+            for j in range(columns.shape[1]):
+                count[i, j] += few[i, j]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _compare(rows, columns, counted, first, block):
-    """Fill a block with 1 - trees with a common leaf / trees in which both leaves count.
+def _compare(listed, columns, counted, start, block):
+    """Fill columns of a block with 1 - trees with a common leaf / trees in which both count.
 
     A row looks into each tree once: where its own leaf counts, for those in the same leaf;
     where it does not, for those whose leaf does not count either. From these follows in how
-    many trees both count. ``counted`` is in how many the columns do, ``first`` is the first
-    column.
+    many trees both count. ``counted`` is in how many the columns do, ``start`` where they begin.
     """
-    n_rows, n_trees = rows.shape
+    trees, labels, n_listed = listed
     n_columns = columns.shape[1]
-    trees = np.empty((n_rows, n_trees), np.int64)
-    n_shared = np.zeros(n_rows, np.int64)
-    n_without = np.zeros(n_rows, np.int64)
-    for i in range(n_rows):
-        for t in range(n_trees):
-            if rows[i, t] > _ALONE:
-                trees[i, n_shared[i]] = t
-                n_shared[i] += 1
-            elif rows[i, t] == _NO_LEAF:
-                n_without[i] += 1
-                trees[i, -n_without[i]] = t
-    few = np.empty(_TILE, np.uint8)
-    common = np.empty(_TILE, np.float32)
-    neither = np.empty(_TILE, np.float32)
-    for start in range(first, n_columns, _TILE):
-        stop = min(start + _TILE, n_columns)
-        n = stop - start
-        tile = columns[:, start:stop].copy()  # in one piece, it stays in the cache
-        for i in range(n_rows):
-            _count_equal(rows[i], trees[i, : n_shared[i]], tile, few[:n], common[:n])
-            without = trees[i, n_trees - n_without[i] :]
-            _count_equal(rows[i], without, tile, few[:n], neither[:n])
-            n_none, in_columns = np.float32(len(without)), counted[start:stop]
-            distance = block[i, start - first : stop - first]
-            for j in range(len(distance)):
-                both = max(in_columns[j] - n_none + neither[j], np.float32(1))
-                distance[j] = (both - common[j]) / both
-
-
-@njit(cache=True, error_model="numpy")
-def _measure(labels, candidates, n_trees):
-    """The distance of each row to its candidates; below all others to itself, beyond to none."""
-    distances = np.full(candidates.shape, np.float32(2))
-    for i in range(len(candidates)):
-        for k in range(candidates.shape[1]):
-            j = candidates[i, k]
-            common, both = 0, n_trees
-            for t in range(labels.shape[1]):
-                common += labels[i, t] == labels[j, t] and labels[i, t] > _ALONE
-                both -= labels[i, t] == _NO_LEAF or labels[j, t] == _NO_LEAF
-            if j == i:
-                distances[i, k] = -1
-            elif j >= 0:
-                distances[i, k] = np.float32(max(both, 1) - common) / np.float32(max(both, 1))
-    return distances
+    few = np.empty((2, n_columns), np.uint8)
+    common = np.empty((2, n_columns), np.uint16)
+    neither = np.empty((2, n_columns), np.uint16)
+    for pair in range(trees.shape[1]):
+        n, m = n_listed[:, pair]
+        _count_equal(trees[0, pair, :n], labels[0, pair], columns, few, common)
+        _count_equal(trees[1, pair, :m], labels[1, pair], columns, few, neither)
+        for i in range(min(2, len(block) - 2 * pair)):
+            n_none = np.float32(np.sum(labels[1, pair, :m, i] == _NO_LEAF))
+            distance = block[2 * pair + i, start : start + n_columns]
+            for j in range(n_columns):
+                both = max(counted[j] - n_none + np.float32(neither[i, j]), np.float32(1))
+                distance[j] = (both - np.float32(common[i, j])) / both
 
 
 @njit(cache=True, nogil=True)
-def _select(block, own, nearest):
-    """The smallest of each row as sorted keys: the distance's bits above the index + 1.
+def _fill(rows, tiles, counted, block):
+    """Fill some rows of the matrix, tile by tile."""
+    size = tiles.shape[2]
+    listed = _list_trees(rows)
+    for tile in range(len(tiles)):
+        _compare(listed, tiles[tile], counted[tile], tile * size, block)
+
+
+@njit(cache=True, nogil=True)
+def _search(rows, tiles, counted, n_columns, own, nearest):
+    """Find the nearest of some rows, as sorted keys: the distance's bits above the index + 1.
 
     The bits of a float that is not negative sort as the float does. ``own`` is the index of the
     row's object among the columns, whose key is 0 to make it the first; -1 if it is not there.
-    A heap keeps the nearest so far, the farthest of them on top.
     """
-    n_nearest = nearest.shape[1]
-    for i in range(len(block)):
+    size, members = tiles.shape[2], _MOST_MEMBERS
+    while members > 1 and len(tiles) * size < 2 * members * nearest.shape[1]:
+        members //= 2
+    n_companies = size // members
+    listed = _list_trees(rows)
+    block = np.empty((len(rows), len(tiles) * size), np.float32)
+    smallest = np.empty((len(rows), len(tiles) * n_companies), np.uint32)
+    least = np.empty(size, np.uint32)
+    for tile in range(len(tiles)):
+        _compare(listed, tiles[tile], counted[tile], tile * size, block)
+        for i in range(len(rows)):
+            distance, stop = block[i], (tile + 1) * size
+            if own[i] >= 0:
+                distance[own[i]] = _BEYOND
+            for j in range(n_columns, stop):
+                distance[j] = _BEYOND
+            bits = distance.view(np.uint32)
+            for n in range(size):
+                least[n] = bits[tile * size + n]
+            width = size
+            while width > n_companies:  # fold it
+                width //= 2
+                for n in range(width):
+                    least[n] = min(least[n], least[width + n])
+            for n in range(n_companies):
+                smallest[i, tile * n_companies + n] = least[n]
+    for i in range(len(rows)):
         heap = nearest[i]
-        heap[:] = np.iinfo(np.uint64).max
         if own[i] >= 0:
-            heap[-1] = 0
-        for j in range(block.shape[1]):
-            if block[i, j] < heap[0] >> np.uint64(32) and j != own[i]:
-                key = np.uint64(block[i, j]) << np.uint64(32) | np.uint64(j + 1)
-                at, child = 0, 1
-                while child < n_nearest:
-                    if child + 1 < n_nearest and heap[child + 1] > heap[child]:
-                        child += 1
-                    if heap[child] < key:
-                        break
-                    heap[at] = heap[child]
-                    at, child = child, 2 * child + 1
-                heap[at] = key
-        heap.sort()
+            heap[0] = 0
+            heap = heap[1:]
+        _select(block[i].view(np.uint32), size, smallest[i], n_companies, heap)
+
+
+@njit(cache=True, nogil=True)
+def _select(bits, size, smallest, n_companies, heap):
+    """Sort the smallest of a row, having looked at few of it one by one.
+
+    Each tile of the row is divided into companies, whose smallest are found many at once. The n-th
+    of these is not below the n-th smallest of the row, so that a company whose smallest is larger
+    can be left out.
+    """
+    low, limit, n_left = np.uint32(0), np.uint32(0x40000000), len(smallest)  # bits of 0, `_BEYOND`
+    while low < limit and n_left > len(heap) + 4:
+        middle = np.uint32((low + limit) // 2)
+        n_below = np.int32(0)
+        for n in range(len(smallest)):
+            n_below = np.int32(n_below + (smallest[n] <= middle))
+        if n_below < len(heap):
+            low = np.uint32(middle + 1)
+        else:
+            limit, n_left = middle, n_below
+    for k in range(len(heap)):
+        heap[k] = np.iinfo(np.uint64).max
+    for n in range(len(smallest)):
+        if smallest[n] <= limit:
+            tile = n // n_companies
+            first, stop = tile * size + n % n_companies, (tile + 1) * size
+            for index in range(first, stop, n_companies):
+                if bits[index] <= limit:
+                    key = np.uint64(bits[index]) << np.uint64(32) | np.uint64(index + 1)
+                    if len(heap) and key < heap[0]:
+                        _sink(key, heap)
+    for last in range(len(heap) - 1, 0, -1):
+        key = heap[last]
+        heap[last] = heap[0]
+        _sink(key, heap[:last])
+
+
+@njit(cache=True, nogil=True)
+def _sink(key, heap):
+    """Take the largest from the top of a heap, and put a key into its place."""
+    at, child = 0, 1
+    while child < len(heap):
+        if child + 1 < len(heap) and heap[child + 1] > heap[child]:
+            child += 1
+        if heap[child] < key:
+            break
+        heap[at] = heap[child]
+        at, child = child, 2 * child + 1
+    heap[at] = key
+
+
+@njit(cache=True, fastmath=True)
+def _leaf_distance(one, other):
+    """The distance between two objects by their leaves, -1 for those that do not count."""
+    common, both = np.float32(0), np.float32(0)
+    for t in range(len(one)):
+        counts = (one[t] >= 0) & (other[t] >= 0)
+        both += np.float32(counts)
+        common += np.float32(counts & (one[t] == other[t]))
+    both = max(both, np.float32(1))
+    return (both - common) / both
