@@ -5,6 +5,8 @@ found and what to do about it.
 """
 
 import difflib
+import gzip
+import io
 import re
 import warnings
 import zlib
@@ -77,7 +79,9 @@ def opened(path: Path) -> Iterator[fits.HDUList]:
             file.seek(0)
             # astropy only warns of a file that is too short, and fails later, unclearly.
             warnings.filterwarnings("error", ".*truncated", AstropyUserWarning)
-            with fits.open(file) as hdus:
+            # To find its HDUs, astropy goes back and forth: a gzip stream begins anew each time.
+            whole = io.BytesIO(gzip.decompress(file.read())) if start[:2] == b"\x1f\x8b" else file
+            with fits.open(whole) as hdus:
                 yield hdus
     except PermissionError as fault:
         raise PermissionError(
