@@ -1,6 +1,7 @@
 """Groupings side by side: the same names, scores on equal terms, agreement of every pair."""
 
 import copy
+import itertools
 import time
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from sklearn.metrics import (
     adjusted_rand_score,
     calinski_harabasz_score,
     davies_bouldin_score,
+    pairwise_distances,
     silhouette_score,
 )
 
@@ -84,9 +86,10 @@ def compare(points, settings: Mapping[str, Mapping], *, judge=None, ids=None) ->
     -------
     Comparison
         ``scores`` has one row a setting: ``groups``, ``left_out`` (share of the objects),
-        ``silhouette`` (-1 to 1; of at most 3,000 objects, drawn), ``calinski_harabasz`` (more is
-        better), ``davies_bouldin`` (less is better) and ``seconds``. ``labels`` are matched
-        (`match_labels`) to the first setting's.
+        ``silhouette`` (-1 to 1; of at most 2,000 objects, drawn, the same for all),
+        ``calinski_harabasz`` (more is better), ``davies_bouldin`` (less is better) and
+        ``seconds``. ``labels`` are matched (`match_labels`) to the first setting's; `score`
+        judges them again in another space.
 
     Raises
     ------
@@ -111,29 +114,70 @@ def compare(points, settings: Mapping[str, Mapping], *, judge=None, ids=None) ->
             "Groups of neighbours have no points to be scored on: give the table, the embedding "
             "or the forest as judge=."
         )
-    judge = points if judge is None else judge
-    if not isinstance(judge, UnsupervisedForest):
-        judge = check_table(judge)
-    n_judged = len(judge.leaves_ if isinstance(judge, UnsupervisedForest) else judge)
+    judge, n_judged = _check_judge(points if judge is None else judge)
     n_objects = len(points[0]) if isinstance(points, tuple) else len(points)
     if n_judged != n_objects:
-        raise ValueError(
-            f"{n_objects} objects are grouped, but the judge holds {n_judged}: give the same "
-            "objects in the same order."
-        )
-    rows, labels = {}, {}
+        raise ValueError(_OTHERS.format(n_objects, n_judged))
+    labels, seconds = {}, {}
     for name, setting in settings.items():
         start = time.perf_counter()
         found = cluster(points, **{"method": name, **setting}, ids=ids)
-        seconds = time.perf_counter() - start
+        seconds[name] = time.perf_counter() - start
         labels[name] = match_labels(found, next(iter(labels.values()), found))
-        rows[name] = {
-            "groups": int(found.max()) + 1,
-            "left_out": float(np.mean(found < 0)),
-            **_scores(judge, found),
-            "seconds": seconds,
-        }
-    return Comparison(pd.DataFrame(rows).T.astype({"groups": int}), labels)
+    return Comparison(score(labels, judge).assign(seconds=seconds), labels)
+
+
+def score(labelings: Mapping[str, np.ndarray], judge) -> pd.DataFrame:
+    """Score groupings that are there, in a space of your choice.
+
+    Parameters
+    ----------
+    labelings : mapping
+        From a name to the groups of the same objects, as ``compare(...).labels``.
+    judge : array or frame of shape (n_objects, any), or a fitted UnsupervisedForest
+        As for `compare`.
+
+    Returns
+    -------
+    DataFrame
+        A row for each grouping, the columns as those of `compare` without ``seconds``. The
+        silhouette is that of the same at most 2,000 objects, drawn, for all groupings.
+
+    Raises
+    ------
+    ValueError
+        If these are not groupings of the objects that the judge holds.
+    """
+    labelings = groupings(labelings)
+    judge, n_judged = _check_judge(judge)
+    n_objects = len(next(iter(labelings.values())))
+    if n_judged != n_objects:
+        raise ValueError(_OTHERS.format(n_objects, n_judged))
+    drawn = np.sort(np.random.default_rng(0).permutation(n_objects)[:2000])
+    by_forest = isinstance(judge, UnsupervisedForest)
+    if by_forest:
+        part = copy.copy(judge)
+        part.leaves_ = judge.leaves_[drawn]
+        apart = part.distances()
+    else:
+        apart = pairwise_distances(judge[drawn])
+        np.fill_diagonal(apart, 0)
+    rows = {}
+    for name, labels in labelings.items():
+        inside, seen = labels >= 0, labels[drawn] >= 0
+        scores = dict.fromkeys(("silhouette", "calinski_harabasz", "davies_bouldin"), np.nan)
+        if _can_be_scored(labels[drawn][seen]):
+            among = apart[np.ix_(seen, seen)]
+            scores["silhouette"] = silhouette_score(
+                among, labels[drawn][seen], metric="precomputed"
+            )
+        if not by_forest and _can_be_scored(labels[inside]):
+            found = judge[inside], labels[inside]
+            scores["calinski_harabasz"] = calinski_harabasz_score(*found)
+            scores["davies_bouldin"] = davies_bouldin_score(*found)
+        counts = {"groups": len(np.unique(labels[inside])), "left_out": float(np.mean(~inside))}
+        rows[name] = counts | scores
+    return pd.DataFrame(rows).T.astype({"groups": int})
 
 
 class Agreement(NamedTuple):
@@ -167,9 +211,11 @@ def agreement(labelings: Mapping[str, np.ndarray]) -> Agreement:
     """
     labelings = groupings(labelings)
 
-    def table(score):
-        rows = [[score(a, b) for b in labelings.values()] for a in labelings.values()]
-        return pd.DataFrame(rows, index=list(labelings), columns=list(labelings))
+    def table(index):
+        values = np.ones((len(labelings), len(labelings)))
+        for (i, a), (j, b) in itertools.combinations(enumerate(labelings.values()), 2):
+            values[i, j] = values[j, i] = index(a, b)
+        return pd.DataFrame(values, index=list(labelings), columns=list(labelings))
 
     return Agreement(table(adjusted_rand_score), table(adjusted_mutual_info_score))
 
@@ -206,22 +252,16 @@ def groupings(labelings: Mapping[str, object]) -> dict[str, np.ndarray]:
     return checked
 
 
-def _scores(judge, labels: np.ndarray) -> dict[str, float]:
-    inside = np.flatnonzero(labels >= 0)
-    scores = dict.fromkeys(("silhouette", "calinski_harabasz", "davies_bouldin"), np.nan)
-    if not 2 <= len(np.unique(labels[inside])) < len(inside):
-        return scores
-    drawn = np.random.default_rng(0).permutation(inside)[:3000]
-    some = 2 <= len(np.unique(labels[drawn])) < len(drawn)
+_OTHERS = "{} objects are grouped, but the judge holds {}: give the same objects in the same order."
+
+
+def _check_judge(judge):
+    """The judge, a table of it checked, and how many objects it holds."""
     if isinstance(judge, UnsupervisedForest):
-        if some:
-            part = copy.copy(judge)
-            part.leaves_ = judge.leaves_[drawn]
-            matrix = part.distances()
-            scores["silhouette"] = silhouette_score(matrix, labels[drawn], metric="precomputed")
-        return scores
-    if some:
-        scores["silhouette"] = silhouette_score(judge[drawn], labels[drawn])
-    scores["calinski_harabasz"] = calinski_harabasz_score(judge[inside], labels[inside])
-    scores["davies_bouldin"] = davies_bouldin_score(judge[inside], labels[inside])
-    return scores
+        return judge, len(judge.leaves_)
+    table = check_table(judge)
+    return table, len(table)
+
+
+def _can_be_scored(labels: np.ndarray) -> bool:
+    return 2 <= len(np.unique(labels)) < len(labels)

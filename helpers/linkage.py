@@ -52,19 +52,28 @@ def average_linkage(graph: csr_matrix, n_clusters: int) -> np.ndarray:
     -------
     ndarray of shape (n_objects,), int
     """
-    # A joined group gets a new number. An entry of the heap is out of date when one of its
-    # groups has been joined since.
+    # A joined group gets a new number. The heap holds one partner of each group: its best when
+    # that was looked for. Joining others makes no pair better than its better half was, so the
+    # first of the heap is the best of all, or its partner is gone and another is looked for.
     n_objects, links = graph.shape[0], graph.tocoo()
     alike = 1 - links.data / max(1, links.data.max())
     likeness = [{} for _ in range(n_objects)]
     for a, b, value in zip(links.row.tolist(), links.col.tolist(), alike.tolist(), strict=True):
         likeness[a][b] = value
     size, parent = [1] * n_objects, list(range(n_objects))
-    heap = [(-value, a, b) for a in range(n_objects) for b, value in likeness[a].items() if a < b]
+
+    def entry(a):
+        value, b = min((-value / size[b], b) for b, value in likeness[a].items())
+        return value / size[a], a, b
+
+    heap = [entry(a) for a in range(n_objects) if likeness[a]]
     heapq.heapify(heap)
     while len(size) < 2 * n_objects - n_clusters:
         _, a, b = heapq.heappop(heap)
-        if likeness[a] is None or likeness[b] is None:
+        if likeness[a] is None:
+            continue
+        if likeness[b] is None:
+            heapq.heappush(heap, entry(a))
             continue
         new, joined, fewer = len(size), likeness[a], likeness[b]
         if len(joined) < len(fewer):
@@ -81,7 +90,8 @@ def average_linkage(graph: csr_matrix, n_clusters: int) -> np.ndarray:
             likeness[c].pop(a, None)
             likeness[c].pop(b, None)
             likeness[c][new] = value
-            heapq.heappush(heap, (-value / (size[c] * size[new]), c, new))
+        if joined:
+            heapq.heappush(heap, entry(new))
     for group in reversed(range(len(parent))):  # the whole of a group has a larger number
         parent[group] = parent[parent[group]]
     return np.unique(parent[:n_objects], return_inverse=True)[1]

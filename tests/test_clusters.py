@@ -3,6 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.cluster.hierarchy import fcluster
+from scipy.cluster.hierarchy import linkage as scipy_linkage
+from scipy.spatial.distance import pdist
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score, pairwise_distances
@@ -10,7 +13,7 @@ from sklearn.metrics import adjusted_rand_score, pairwise_distances
 from helpers.clusters import METHODS, cluster, describe
 from helpers.distances import nearest
 from helpers.forest import UnsupervisedForest
-from helpers.linkage import link
+from helpers.linkage import average_linkage, link
 
 SETTINGS = {
     "kmeans": {"n_clusters": 3},
@@ -207,6 +210,15 @@ def test_a_graph_links_both_ways_and_forgets_no_copy(groups):
     near = np.zeros((100, 100), dtype=bool)
     near[np.arange(100)[:, None], indices[:, 1:]] = True
     np.testing.assert_array_equal(linked, near | near.T)
+
+
+def test_joining_in_a_graph_of_all_pairs_is_average_linkage(continuum):
+    some = continuum[:120]
+    joined = scipy_linkage(pdist(some), "average")
+    for n_clusters in (2, 5, 11, 40):
+        theirs = fcluster(joined, n_clusters, "maxclust")
+        ours = average_linkage(link(*known(some, 120)), n_clusters)
+        assert adjusted_rand_score(theirs, ours) == 1
 
 
 def test_each_method_says_what_it_assumes():

@@ -7,7 +7,7 @@ from sklearn.datasets import make_blobs
 from sklearn.metrics import silhouette_score
 
 from helpers import comparison
-from helpers.comparison import agreement, compare, match_labels
+from helpers.comparison import agreement, compare, match_labels, score
 from helpers.distances import nearest
 from helpers.forest import UnsupervisedForest
 
@@ -109,6 +109,34 @@ def test_neighbours_are_judged_in_a_table_or_by_the_forest(groups):
     np.testing.assert_array_equal(forest.leaves_, leaves)
     with pytest.raises(ValueError, match="no points to be scored on"):
         compare(nearest(points, n_neighbors=30), setting)
+
+
+def test_groupings_that_are_there_are_judged_without_being_made_again(groups, monkeypatch):
+    points, truth = groups
+    scores, labels = compare(points, SETTINGS)
+    monkeypatch.setattr(comparison, "cluster", None)
+    again = score(labels, points)
+    pd.testing.assert_frame_equal(again, scores.drop(columns="seconds"))
+    halves = {"truth": truth, "halves": np.where(truth == 0, 0, -1) + (truth == 1) * 2}
+    by_truth = score(halves, points)
+    assert list(by_truth["groups"]) == [3, 2] and by_truth.loc["halves", "left_out"] == 0.3
+    kept = halves["halves"] >= 0
+    alone = silhouette_score(points[kept], halves["halves"][kept])
+    assert by_truth.loc["halves", "silhouette"] == pytest.approx(alone)
+    with pytest.raises(ValueError, match="300 objects are grouped, but the judge holds 299"):
+        score(labels, points[1:])
+    with pytest.raises(ValueError, match="Name the groupings"):
+        score(truth, points)
+
+
+def test_many_objects_are_judged_by_the_same_sample():
+    points, truth = make_blobs(4000, centers=[[0, 0], [6, 0]], random_state=0)
+    copies = score({"one": truth, "renamed": 1 - truth}, points)
+    pd.testing.assert_frame_equal(copies, score({"one": truth, "renamed": 1 - truth}, points))
+    assert copies.loc["one", "silhouette"] == pytest.approx(copies.loc["renamed", "silhouette"])
+    assert copies.loc["one", "silhouette"] == pytest.approx(
+        silhouette_score(points, truth), abs=0.02
+    )
 
 
 def test_one_group_or_none_has_no_score(groups):
