@@ -78,7 +78,9 @@ class Universe:
     name: str
     seed: int
     slope: float = field(repr=False)
-    """Of log PAH(11.3/7.7) against log([SII]/Ha), as observed at 150 pc where no AGN is."""
+    """Of log PAH(11.3/7.7) against log([SII]/Ha), imposed on each component's gas (times
+    `Portrait.tilt`); components have PAH ratios of their own besides (old stars, diffuse gas of an
+    AGN's host), so what maps of 150 pc show is off by some hundredths, even without noise."""
     artefact: Artefact | None = field(default=None, repr=False)
 
 

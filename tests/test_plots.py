@@ -12,6 +12,7 @@ from astropy.table import QTable
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from matplotlib.colors import AsinhNorm
+from matplotlib.figure import Figure
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from PIL import Image
 
@@ -45,6 +46,23 @@ def test_a_shown_figure_has_alternative_text_and_is_closed():
     assert picture.text["Description"].startswith("a ")
     assert min(picture.size) > 300
     assert not plt.get_fignums()
+
+
+def test_a_figure_is_drawn_once_and_as_savefig_would(monkeypatch):
+    def panels():
+        figure, axes = plt.subplots(1, 2)
+        figure.colorbar(axes[0].imshow([[1, 2], [3, 4]]), ax=axes[0], label="a label")
+        axes[1].set(title="a title", ylabel="another label")
+        return figure
+
+    saved = BytesIO()
+    panels().savefig(saved, format="png")
+    draw, drawn = Figure.draw, []
+    monkeypatch.setattr(Figure, "draw", lambda *given: (drawn.append(given), draw(*given)))
+    panels()
+    picture = Image.open(BytesIO(base64.b64decode(shown("two panels")["image/png"])))
+    np.testing.assert_array_equal(np.asarray(picture), np.asarray(Image.open(saved)))
+    assert len(drawn) == 1
 
 
 def test_a_figure_without_a_text_is_refused():
@@ -148,3 +166,34 @@ def test_an_asinh_scale_marks_zero_and_decades_that_do_not_crowd():
     axes.figure.canvas.draw()
     labels = [label.get_text() for label in axes.figure.axes[-1].get_yticklabels()]
     assert labels == ["0", "1", "10", "100"]
+
+
+def test_each_group_has_a_colour_and_a_marker_of_its_own():
+    labels = np.array([0, 1, 1, 2, -1])
+    axes = plots.draw_groups(np.arange(5), np.arange(5), labels, plt.figure().subplots())
+    drawn = axes.collections
+    assert [len(c.get_offsets()) for c in drawn] == [1, 1, 2, 1]
+    looks = {(tuple(c.get_facecolor()[0]), len(c.get_paths()[0].vertices)) for c in drawn}
+    assert len(looks) == 4
+    assert len({c.get_paths()[0].vertices.tobytes() for c in drawn}) == 4
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert names == ["left out", "group 0", "group 1", "group 2"]
+
+
+def test_groups_without_a_colour_or_a_place_are_refused():
+    with pytest.raises(ValueError, match="There is a group 8, but only 8 colours"):
+        plots.draw_groups([1], [1], [8])
+    with pytest.raises(ValueError, match=r"shapes \(1,\), \(1,\) and \(2,\)"):
+        plots.draw_groups([1], [1], [0, 1])
+
+
+def test_bpt_curves_end_where_they_stop_to_hold():
+    for line, end in (("nii_ha", 0.47), ("sii_ha", 0.32)):
+        axes = plt.figure().subplots()
+        axes.scatter([-1.2, 1], [-1.5, 1.5])
+        limits = axes.get_xlim(), axes.get_ylim()
+        plots.draw_bpt(axes, line)
+        x, y = axes.lines[0].get_data()
+        assert x[np.isfinite(y)].max() < end < x.max()
+        assert (axes.get_xlim(), axes.get_ylim()) == limits, "the pixels set the scale"
+        assert len(axes.lines) == 2 and "log [OIII]/Hβ" in axes.get_ylabel()

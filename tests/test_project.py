@@ -37,6 +37,13 @@ FLOW = (
         "clusters",
         "comparison",
         "stability",
+        "null",
+        "blocks",
+        "identity",
+        "interpretation",
+        "bpt",
+        "relation",
+        "truth",
         "plots",
     ),
 )
@@ -99,7 +106,7 @@ def test_the_conventional_files_are_there(project: Path) -> None:
 
 def test_every_file_is_small(tracked: list[Path], project: Path) -> None:
     large = {str(p.relative_to(project)): p.stat().st_size for p in tracked}
-    assert not {name: size for name, size in large.items() if size > 4 * MEGABYTE}
+    assert not {name: size for name, size in large.items() if size > 5 * MEGABYTE}
     data = {name: size for name, size in large.items() if name.startswith("data/")}
     assert sum(data.values()) <= 12 * MEGABYTE
     maps = sum(size for name, size in data.items() if name.startswith("data/embedded/"))

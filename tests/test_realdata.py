@@ -13,10 +13,14 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import adjusted_rand_score
 
+from helpers import bpt
+from helpers.blocks import draw_blocks
 from helpers.clusters import cluster
 from helpers.embedding import embed
 from helpers.features import MISSING, cut_summary, feature_table, learning_frame
 from helpers.forest import UnsupervisedForest
+from helpers.identity import galaxy_identity, predict_galaxy
+from helpers.interpretation import describe_groups, effect_sizes
 from helpers.maps import read_map
 
 SPAXELS = {"209807": 394, "56140": 142, "572402": 623}
@@ -181,3 +185,31 @@ def test_the_layout_changes_groups_less_than_the_forest_does(pictures):
     others = [adjusted_rand_score(labels[0, s], labels[1, t]) for s in (0, 1) for t in (0, 1)]
     assert np.mean(layouts) > 0.6
     assert 0.3 < np.mean(others) < np.mean(layouts)
+
+
+def test_from_files_to_described_groups(ratios, pictures, tables):
+    """Features, forest, picture, clustering, effect sizes, a line about each group. Two of the
+    galaxies have high [NII]/Hα and [OIII]/Hβ, the third forms stars: of the groups that stand
+    out, the low ones are that galaxy's. Three forests give 2.7 to 4.0 for the growth of the
+    error bars, 0.55 to 0.64 for Cramér's V, 0.69 to 0.72 for the guesses."""
+    every = vstack(list(tables.values()))
+    place = every[pd.Index(every["pixel_id"]).isin(ratios.index)]
+    galaxies = np.asarray(place["galaxy"])
+    labels = cluster(pictures[0, 0], "gaussian_mixture", n_components=4, ids=ratios.index)
+    effects = effect_sizes(ratios, labels)
+    lines = describe_groups(ratios, labels, place, effects)
+    assert len(lines) == 4 and effects["low"].notna().all()
+    assert np.all((effects["low"] <= effects["effect"]) & (effects["effect"] <= effects["high"]))
+    assert np.sum(effects["effect"].xs("log_nii_ha", level="feature").abs() > 0.8) >= 2
+    assert any("; high [" in line and "572402" not in line for line in lines), list(lines)
+    assert any("; low [" in line and line.endswith("parts of 572402") for line in lines)
+
+    single = effect_sizes(ratios, labels, draw_blocks(ratios.index, side=1))
+    grown = (effects["high"] - effects["low"]) / (single["high"] - single["low"])
+    assert 2 < grown.median() < 8
+    assert 0.4 < galaxy_identity(labels, galaxies).cramer < 0.8
+    guess = predict_galaxy(pictures[0, 0], galaxies, ratios.index)
+    assert 0.5 < guess.low < guess.accuracy < guess.high < 0.95
+    kind = bpt.classify(*(ratios[f"log_{name}"] for name in RATIOS[:3]))
+    young = {galaxy: np.mean(kind[galaxies == galaxy] == "star formation") for galaxy in SPAXELS}
+    assert young["572402"] > 0.8 and young["209807"] < 0.05 and young["56140"] < 0.05
