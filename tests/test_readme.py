@@ -1,0 +1,40 @@
+"""The README shows the course: figures that are there, small, and told in words."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+
+def shown(project: Path) -> dict[str, str]:
+    """The figures of the README, and the words for each."""
+    found = re.findall(
+        r"!\[([^\]]*(?:\[[^\]]*\][^\]]*)*)\]\((\S+?)\)", (project / "README.md").read_text("utf-8")
+    )
+    return {path: words for words, path in found}
+
+
+def test_it_shows_four_to_six_small_figures_and_tells_them_in_words(project: Path) -> None:
+    figures = shown(project)
+    assert 4 <= len(figures) <= 6
+    assert sum((project / path).stat().st_size for path in figures) < 600_000
+    assert all(len(words) > 60 for words in figures.values())
+
+
+def test_one_command_makes_them(project: Path, tmp_path: Path) -> None:
+    made = subprocess.run(
+        [sys.executable, "docs/figures.py", "--to", str(tmp_path)],
+        cwd=project,
+        capture_output=True,
+        text=True,
+    )
+    assert made.returncode == 0, made.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {
+        Path(path).name for path in shown(project)
+    }
+    for path in shown(project):
+        with Image.open(project / path) as old, Image.open(tmp_path / Path(path).name) as new:
+            for a, b in zip(old.size, new.size, strict=True):
+                assert abs(a - b) <= 0.1 * a, path  # another machine has other fonts
