@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import astropy.units as u
 import numpy as np
@@ -27,6 +28,7 @@ _WCS_CARD = re.compile(
 _WCS_NUMBER = re.compile(r"CRVAL|CRPIX|CDELT|CROTA|CD\d|PC\d|PV\d")
 _FILE_CARD = re.compile(r"BUNIT|BSCALE|BZERO|EXTNAME|EXTVER|CHECKSUM|DATASUM|INHERIT")
 _UNNAMED = ("", "PRIMARY", "COMPRESSED_IMAGE")
+_NAMES: WeakKeyDictionary = WeakKeyDictionary()
 _UPPER_CASE_UNITS = {
     "KM/S": "km/s",
     "K KM/S": "K km/s",
@@ -96,8 +98,10 @@ def opened(path: Path) -> Iterator[fits.HDUList]:
 
 def hdu_name(hdu) -> str:
     """The EXTNAME as it is written in the file, or ``""`` if nobody named it."""
-    name = str(hdu.header.get("EXTNAME", ""))
-    return "" if name.upper() in _UNNAMED else name
+    if hdu not in _NAMES:  # the header of a compressed image is slow to ask, and asked often
+        name = str(hdu.header.get("EXTNAME", ""))
+        _NAMES[hdu] = "" if name.upper() in _UNNAMED else name
+    return _NAMES[hdu]
 
 
 def image_names(hdus: fits.HDUList) -> list[str]:
