@@ -162,7 +162,7 @@ def test_the_time_left_is_told(capsys):
 SLOW = """
 import sys
 import numpy as np
-from helpers import layout, remake
+from helpers import layout
 from helpers.distances import nearest
 from helpers.embedding import embed, embedding_grid
 table = np.random.default_rng(0).standard_normal((600, 4))
