@@ -6,6 +6,7 @@
     python course.py doctor    say what is wrong with this machine or folder
     python course.py data      make the embedded survey anew
     python course.py measure   write each notebook's time and memory into its header
+    python course.py exercises  write the exercises' tasks and stubs into the notebooks
     python course.py lock      choose the packages' versions anew
 
 Everything is installed into the folder .venv beside this file and nowhere else. Delete that
@@ -331,6 +332,7 @@ WORDS = {
     "doctor": doctor,
     "data": module("helpers.remake", LAB_LOCK),
     "measure": module("helpers.measure", LAB_LOCK),
+    "exercises": module("helpers.exercises.cells", LAB_LOCK),
     "lock": module("helpers.lock", TEST_LOCK),
 }
 

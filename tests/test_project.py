@@ -175,6 +175,18 @@ def test_only_notebooks_and_widgets_use_the_plots(imported: dict[str, set[str]])
     assert not [m for m, uses in imported.items() if "plots" in uses and m != "widgets"]
 
 
+def test_the_exercises_use_the_science_and_are_used_by_notebooks_alone(
+    project: Path, imported: dict[str, set[str]]
+) -> None:
+    assert not [module for module, uses in imported.items() if "exercises" in uses]
+    tools = {"exercise", "answers", "progress", "desk", "cells"}
+    for module in sorted((project / "helpers" / "exercises").glob("[!_]*.py")):
+        text = module.read_text(encoding="utf-8")
+        among = set(re.findall(r"^ *from helpers\.exercises\.(\w+) import", text, re.MULTILINE))
+        assert among <= tools - {module.stem}, module.name
+        assert imports(module) <= {*FLOW, "exercises"} - {"plots"}, module.name
+
+
 def test_helpers_are_importable_from_everywhere(project: Path, tmp_path: Path) -> None:
     found = subprocess.run(
         [sys.executable, "-c", "import helpers; print(helpers.__file__)"],

@@ -38,3 +38,24 @@ def test_one_command_makes_them(project: Path, tmp_path: Path) -> None:
         with Image.open(project / path) as old, Image.open(tmp_path / Path(path).name) as new:
             for a, b in zip(old.size, new.size, strict=True):
                 assert abs(a - b) <= 0.1 * a, path  # another machine has other fonts
+
+
+def test_the_figures_of_a_notebook_can_be_had_for_slides(project: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "docs/slides.py", "--to", str(tmp_path / "slides"), "00"]
+    made = subprocess.run(command, cwd=project, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    listed = (tmp_path / "slides" / "figures.md").read_text(encoding="utf-8")
+    pictures = sorted((tmp_path / "slides").glob("00-*.png"))
+    assert len(pictures) >= 4
+    for picture in pictures:
+        line = next(line for line in listed.splitlines() if f"[{picture.name}]" in line)
+        assert len(line) > 100, "a figure without words"
+        with Image.open(picture) as image:
+            assert image.width > 1200
+
+
+def test_slides_of_a_notebook_that_is_not_there(project: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "docs/slides.py", "--to", str(tmp_path / "slides"), "77"]
+    made = subprocess.run(command, cwd=project, capture_output=True, text=True)
+    assert made.returncode == 1 and "no notebook 77" in made.stdout
+    assert not (tmp_path / "slides").exists()

@@ -1,0 +1,141 @@
+"""Read what learners hand in: what it should be, or a sentence that says what it is instead.
+
+Each function takes an answer and what it is called in the task, and raises `exercise.Wrong` with
+a sentence if the answer is something else. None of them changes the answer.
+"""
+
+import numbers
+from collections.abc import Iterable
+
+import astropy.units as u
+import numpy as np
+import pandas as pd
+
+from helpers.exercises.exercise import Wrong
+
+
+def in_words(answer) -> str:
+    """What kind of thing an answer is, in a few words, however large or strange it is."""
+    if isinstance(answer, u.Quantity) and answer.isscalar:
+        return f"{answer:.6g}"
+    if isinstance(answer, np.ndarray | pd.DataFrame | pd.Series) and np.ndim(answer):
+        return f"{type(answer).__name__} of shape {np.shape(answer)}"
+    try:
+        text = str(answer) if isinstance(answer, numbers.Number) else repr(answer)
+    except Exception:
+        text = f"an object of type {type(answer).__name__}"
+    text = " ".join(text[:400].split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def number(answer, name: str, unit: u.Unit | str | None = None) -> float:
+    """A finite number. With a unit, a quantity is converted to it, and a bare number is in it."""
+    wanted = f"a number of {u.Unit(unit):unicode}" if unit else "a number"
+    if isinstance(answer, u.Quantity):
+        try:
+            answer = answer.to_value(unit or u.dimensionless_unscaled)
+        except u.UnitConversionError:
+            raise Wrong(f"{name} is {in_words(answer)}, but {wanted} is expected.") from None
+    if isinstance(answer, np.ndarray | list | tuple) and np.size(answer) != 1:
+        raise Wrong(f"{name} is {in_words(answer)}: {wanted} is expected, one and not many.")
+    try:
+        if isinstance(answer, str | bytes | bool | np.bool_) or np.iscomplexobj(answer):
+            raise TypeError
+        if np.ma.is_masked(answer):
+            answer = np.nan
+        value = float(np.asarray(answer, dtype=float).reshape(()))
+    except (TypeError, ValueError):
+        raise Wrong(f"{name} is {in_words(answer)}, but {wanted} is expected.") from None
+    if not np.isfinite(value):
+        raise Wrong(
+            f"{name} is {value}, no number that can be compared: is there a NaN in what it was "
+            "computed from, or a division by zero? (np.nanmean and its like leave NaNs out.)"
+        )
+    return value
+
+
+def close(value: float, expected: float, *, relative: float = 0.0, absolute: float = 0.0) -> bool:
+    """Whether a number is within a band around the expected one."""
+    return abs(value - expected) <= max(absolute, relative * abs(expected))
+
+
+def array(
+    answer, name: str, shape: tuple[int, ...], *, finite: bool = True, unit=None
+) -> np.ndarray:
+    """Numbers of this shape, as floats; with ``finite``, none of them NaN or infinite."""
+    wanted = f"an array of shape {shape}"
+    if isinstance(answer, u.Quantity):
+        try:
+            answer = answer.to_value(unit or u.dimensionless_unscaled)
+        except u.UnitConversionError:
+            raise Wrong(f"{name} is in {answer.unit}, which cannot be compared.") from None
+    if isinstance(answer, str | bytes | dict | set) or not np.iterable(answer):
+        raise Wrong(f"{name} is {in_words(answer)}, but {wanted} is expected.")
+    try:
+        if np.iscomplexobj(answer):
+            raise TypeError
+        if np.ma.isMaskedArray(answer):
+            answer = np.ma.filled(answer.astype(float), np.nan)
+        found = np.shape(answer)
+        values = np.asarray(answer, dtype=float) if found == shape else None
+    except (TypeError, ValueError):
+        raise Wrong(f"{name} is {in_words(answer)}, but {wanted} is expected.") from None
+    if values is None:
+        raise Wrong(f"{name} has the shape {found}, but {shape} is expected.")
+    if finite and not np.all(np.isfinite(values)):
+        raise Wrong(
+            f"{name} holds {np.sum(~np.isfinite(values))} values that are NaN or infinite; all "
+            "should be numbers."
+        )
+    return values
+
+
+def labels(answer, name: str, n_objects: int) -> np.ndarray:
+    """One label for each object, as whole numbers; -1 stays -1, other names do not matter."""
+    if isinstance(answer, str | bytes | dict | set) or not np.iterable(answer):
+        raise Wrong(
+            f"{name} is {in_words(answer)}, but {n_objects} labels are expected, one an object."
+        )
+    try:
+        shape = np.shape(answer)
+    except ValueError:  # a ragged list
+        shape = ("ragged",)
+    if shape != (n_objects,):
+        raise Wrong(
+            f"{name} has the shape {shape}, but ({n_objects},) is expected: one label an object."
+        )
+    values = np.asarray(answer)
+    try:
+        missing = pd.isna(values)
+        if np.any(missing):
+            raise Wrong(
+                f"{name} holds {missing.sum()} missing labels: an object that belongs to no group "
+                "has the label -1."
+            )
+        out = values == -1
+        codes = np.unique(values, return_inverse=True)[1].reshape(-1)
+    except TypeError:
+        raise Wrong(f"{name} holds things that cannot be labels: {in_words(answer)}.") from None
+    return np.where(out, -1, codes)
+
+
+def words(answer, name: str, at_least: int = 5) -> str:
+    """A text of some words."""
+    if not isinstance(answer, str):
+        raise Wrong(f"{name} is {in_words(answer)}, but words in quotes are expected.")
+    found = len(answer.split())
+    if found < at_least:
+        raise Wrong(
+            f"{name} has {found} words. Write a sentence ({at_least} words or more): what can be "
+            "said aloud has been understood."
+        )
+    return answer
+
+
+def one_of(answer, name: str, allowed: Iterable[str]) -> str:
+    """One of some names, however it is capitalised."""
+    allowed = list(allowed)
+    by_name = {option.casefold(): option for option in allowed}
+    if not isinstance(answer, str) or answer.strip().casefold() not in by_name:
+        raise Wrong(f"{name} is {in_words(answer)}, but one of {', '.join(allowed)} is expected.")
+    return by_name[answer.strip().casefold()]
