@@ -17,7 +17,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+from helpers.measure import NOTEBOOKS
+
 FINER = (
     "import matplotlib.pyplot\n"
     'matplotlib.pyplot.rcParams["figure.dpi"] = 1.5 * matplotlib.pyplot.rcParams["figure.dpi"]'

@@ -73,7 +73,8 @@ def test_an_exercise_is_complete(exercise: Exercise) -> None:
     assert exercise.mistakes, "each exercise knows at least one typical mistake"
     says = [mistake.says for mistake in exercise.mistakes]
     assert len(set(says)) == len(says), "each mistake has a message of its own"
-    assert exercise.predicts == ("prediction" in exercise.stub)
+    assert exercise.predicts == ("prediction = " in exercise.stub)
+    assert exercise.predicts == ("prediction = " in exercise.solution)
     for code in (exercise.code(), exercise.code(exercise.solution)):
         assert code.count("\n") < 30
 

@@ -119,6 +119,7 @@ def test_progress_lists_what_is_done(learner, capsys) -> None:
     desk.check("0.1", (34, 34))
     desk.check("0.2", "F770W")
     desk.solution("0.3", now=True)
+    desk.hint("0.A")  # a hint alone is no try
     capsys.readouterr()
     desk.progress()
     said = capsys.readouterr().out
@@ -164,6 +165,15 @@ def test_loading_what_is_no_progress_changes_nothing(learner, tmp_path, capsys) 
     desk.progress.load(tmp_path)
     assert capsys.readouterr().out.count("Not loaded: ") == 6
     assert learner.read_bytes() == before
+
+
+def test_what_is_loaded_counts_even_if_it_cannot_be_kept(learner, tmp_path, capsys) -> None:
+    desk.check("0.1", (34, 34))
+    (tmp_path / "file").write_text("")
+    elsewhere = Progress(tmp_path / "file" / NAME)
+    elsewhere.load(learner)
+    assert "Until this kernel ends" in capsys.readouterr().out
+    assert elsewhere.entry("0.1")["state"] == "done"
 
 
 # ------------------------------------------------------------------------------------ not lost

@@ -51,10 +51,7 @@ def check(number: str, *answers, prediction=None) -> None:
     prediction : str, optional
         What you expected before you computed it, where the task asks for it.
     """
-    try:
-        exercise = find(number)
-    except KeyError as error:
-        print(error.args[0])
+    if (exercise := _asked_for(number)) is None:
         return
     known = progress.entry(exercise.number)
     if not answers or any(_is_missing(answer) for answer in answers):
@@ -71,14 +68,13 @@ def check(number: str, *answers, prediction=None) -> None:
     right, says = grade(exercise, *answers)
 
     def edit(entry: dict) -> dict:
-        state = "done" if right else "tried"
-        best = max(entry["state"], state, key=STATES.index)
+        entry |= {"tries": entry["tries"] + 1}
         if not right and entry["state"] == "done":
-            return entry | {"tries": entry["tries"] + 1}
+            return entry
+        state = max(entry["state"], "done" if right else "tried", key=STATES.index)
         told = ", ".join(in_words(answer) for answer in answers)
-        guess = " ".join(prediction.split())[:300] if isinstance(prediction, str) else ""
-        tries = entry["tries"] + 1
-        return entry | {"state": best, "tries": tries, "answer": told, "prediction": guess}
+        guess = " ".join(prediction.split())[:300] if exercise.predicts else ""
+        return entry | {"state": state, "answer": told, "prediction": guess}
 
     trouble = progress.change(exercise.number, edit)
     print(f"{exercise.number}: {'right' if right else 'not yet'}. {says}")
@@ -86,11 +82,18 @@ def check(number: str, *answers, prediction=None) -> None:
         print(f'   (You had predicted: "{" ".join(prediction.split())}")')
     if not right:
         tries = progress.entry(exercise.number)["tries"]
-        ready = tries >= TRIES and not exercise.is_question
-        more = f' solution("{exercise.number}") shows a solution.' if ready else ""
+        more = f' solution("{exercise.number}") shows a solution.' if tries >= TRIES else ""
         print(f'   (Try {tries}. hint("{exercise.number}") helps.{more})')
     if trouble:
         print(trouble)
+
+
+def _asked_for(number: str) -> Exercise | None:
+    """The exercise, or None when there is none of this number, which is then said."""
+    try:
+        return find(number)
+    except KeyError as error:
+        print(error.args[0])
 
 
 def _is_missing(answer) -> bool:
@@ -99,10 +102,7 @@ def _is_missing(answer) -> bool:
 
 def hint(number: str) -> None:
     """Print the next of the three hints to an exercise; after the third, all of them again."""
-    try:
-        exercise = find(number)
-    except KeyError as error:
-        print(error.args[0])
+    if (exercise := _asked_for(number)) is None:
         return
     given = progress.entry(exercise.number)["hints"]
     if given >= len(exercise.hints):
@@ -126,10 +126,7 @@ def solution(number: str, now: bool = False) -> None:
     now : bool
         Show it at once.
     """
-    try:
-        exercise = find(number)
-    except KeyError as error:
-        print(error.args[0])
+    if (exercise := _asked_for(number)) is None:
         return
     known = progress.entry(exercise.number)
     if known["state"] != "done" and known["tries"] < TRIES and not now:

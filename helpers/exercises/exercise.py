@@ -3,7 +3,7 @@
 import importlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 MODULES = ("start_here",)
 """The module with the exercises of each notebook, from 00 on, as far as they are written."""
@@ -71,7 +71,7 @@ class Exercise:
     solution: str
     reason: str
     checker: Callable[..., str]
-    mistakes: tuple[Mistake, ...] = field(default=())
+    mistakes: tuple[Mistake, ...] = ()
     predicts: bool = False
 
     @property

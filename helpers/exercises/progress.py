@@ -14,14 +14,17 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from helpers.exercises.exercise import MODULES, exercises
+
 NAME = "phangs-course-progress.json"
 VERSION = 1
-STATES = ("tried", "shown", "done")
-"""From least to most: an answer was checked; the solution was shown first; an answer was right."""
+STATES = ("", "tried", "shown", "done")
+"""From least to most: at most hints were given; an answer was checked; the solution was seen; an
+answer was right."""
 
-_IN_WORDS = {"tried": "tried", "shown": "solution seen"}
+_IN_WORDS = {"shown": "solution seen", "tried": "tried"}
 _WHAT = "Your progress in the course on unsupervised learning with the PHANGS galaxies."
-_NEW = {"state": "tried", "tries": 0, "hints": 0, "answer": "", "prediction": ""}
+_NEW = {"state": "", "tries": 0, "hints": 0, "answer": "", "prediction": ""}
 
 
 class Trouble(Exception):
@@ -53,10 +56,10 @@ class Progress:
         Returns
         -------
         dict
-            ``state`` (one of `STATES`, or "" if never tried), ``tries``, ``hints`` that were
+            ``state`` (one of `STATES`), ``tries``, ``hints`` that were
             given, and the last ``answer`` and ``prediction`` in words.
         """
-        return self.entries().get(number, _NEW | {"state": ""})
+        return self.entries().get(number, _NEW)
 
     def entries(self) -> dict[str, dict]:
         """What is known of each exercise that was tried; a file that cannot be read is empty."""
@@ -122,21 +125,19 @@ class Progress:
 
     def __call__(self) -> None:
         """Print what is done in each notebook, and where it is kept."""
-        from helpers.exercises.exercise import MODULES, exercises
-
         known = self.entries()
         total = 0
         for notebook in range(len(MODULES)):
-            listed = [one.number for one in exercises(notebook)]
-            line = f"notebook {notebook:02}: "
-            for state in reversed(STATES):
-                names = [name for name in listed if known.get(name, {}).get("state") == state]
-                if state == "done":
-                    total += len(names)
-                    line += f"{len(names)} of {len(listed)} done"
-                    line += f" ({', '.join(names)})" if names else ""
-                elif names:
-                    line += f"; {_IN_WORDS[state]}: {', '.join(names)}"
+            in_state = {state: [] for state in STATES}
+            for exercise in exercises(notebook):
+                in_state[known.get(exercise.number, _NEW)["state"]].append(exercise.number)
+            done = in_state["done"]
+            total += len(done)
+            line = f"notebook {notebook:02}: {len(done)} of {sum(map(len, in_state.values()))} done"
+            line += f" ({', '.join(done)})" if done else ""
+            for state, words in _IN_WORDS.items():
+                if in_state[state]:
+                    line += f"; {words}: {', '.join(in_state[state])}"
             print(line)
         print(f"{total} done in all. ", end="")
         try:
@@ -178,11 +179,14 @@ class Progress:
                     "dragging it into the file browser, or give its whole path."
                 )
             brought = _sound(_read(file)["exercises"])
-            self._here = merged(self._here, brought)
-            said = self._update(lambda entries: entries | merged(_sound(entries), self._here))
         except (Trouble, OSError) as error:
             print(f"Not loaded: {_why(error, file) if isinstance(error, OSError) else error}")
             return
+        self._here = merged(self._here, brought)
+        try:
+            said = self._update(lambda entries: entries | merged(_sound(entries), self._here))
+        except Trouble as trouble:
+            said = f"Until this kernel ends, that is: {trouble}"
         print(f"Loaded {len(brought)} exercises from {file}. {said}".strip())
 
 

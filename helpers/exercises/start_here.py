@@ -59,8 +59,8 @@ def _check_painted(follows_the_arms, does_not) -> str:
         )
     return (
         "Noted. Compare with your neighbour: what follows the arms has to do with young stars "
-        "(Hα, warm dust, little [SII] beside Hα). CO's width and the dust's reddening follow the "
-        "centre and the bar rather than each arm."
+        "(Hα, warm dust, little [SII] beside Hα). CO's width and the dust's reddening are "
+        "largest in the centres and, in NGC 1365, in the bar."
     )
 
 
@@ -198,6 +198,7 @@ follows_the_arms, does_not = ..., ...  # two names, in quotes
             "Compare `scores[:, 0]` with `scores[:, 1]`, or `log_ha` of `frame` with `co_width`.",
         ),
         solution="""
+prediction = "dust will lie along the arms"
 follows_the_arms, does_not = "the first component", "the second component"
 """,
         reason="""
@@ -227,8 +228,8 @@ giving a pixel of a small galaxy more weight. What do you assume by that?
             "b": (
                 "That the galaxy is the unit of the question, and that one small galaxy stands for "
                 "all small ones.",
-                "With that the few pixels of NGC 7496, and their noise, turn the axes as much as "
-                "the thousands of NGC 1365. It may be right for your question; say so.",
+                "With that a pixel of NGC 7496, and its noise, turns the axes several times as "
+                "much as one of NGC 1365. It may be right for your question; say so.",
             ),
             "c": (
                 "That NGC 1365 has worse data.",
