@@ -221,6 +221,15 @@ def test_joining_in_a_graph_of_all_pairs_is_average_linkage(continuum):
         assert adjusted_rand_score(theirs, ours) == 1
 
 
+def test_the_quick_solver_of_a_graph_cuts_where_the_slow_one_does(continuum):
+    neighbours = known(continuum)
+    quick, slow = (
+        cluster(neighbours, "spectral", n_clusters=5, **solver)
+        for solver in ({}, {"eigen_solver": "arpack"})
+    )
+    assert adjusted_rand_score(quick, slow) > 0.99
+
+
 def test_each_method_says_what_it_assumes():
     table = describe()
     assert list(table.index) == list(METHODS)

@@ -7,6 +7,7 @@ a sentence if the answer is something else. None of them changes the answer.
 import reprlib
 from collections.abc import Iterable
 
+import astropy.units as u
 import numpy as np
 import pandas as pd
 
@@ -23,9 +24,51 @@ def in_words(answer) -> str:
     return " ".join(_SHORT.repr(answer).split())
 
 
-def array(answer, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Finite numbers of this shape, as floats."""
+def number(answer, name: str, unit: u.Unit | str | None = None) -> float:
+    """A finite number. With a unit, a quantity is converted to it, and a bare number is in it."""
+    wanted = f"a number of {u.Unit(unit):unicode}" if unit else "a number"
+    if isinstance(answer, u.Quantity):
+        try:
+            answer = answer.to_value(unit or u.dimensionless_unscaled)
+        except u.UnitConversionError:
+            raise Wrong(f"{name} is {in_words(answer)}, but {wanted} is expected.") from None
+    try:
+        several = isinstance(answer, np.ndarray | list | tuple) and np.size(answer) != 1
+    except ValueError:  # a ragged list
+        several = True
+    if several:
+        raise Wrong(f"{name} is {in_words(answer)}: {wanted} is expected, one and not many.")
+    try:
+        if isinstance(answer, str | bytes | bool | np.bool_) or np.iscomplexobj(answer):
+            raise TypeError
+        if np.ma.is_masked(answer):
+            answer = np.nan
+        value = float(np.asarray(answer, dtype=float).reshape(()))
+    except (TypeError, ValueError):
+        raise Wrong(f"{name} is {in_words(answer)}, but {wanted} is expected.") from None
+    if not np.isfinite(value):
+        raise Wrong(
+            f"{name} is {value}, no number that can be compared: is there a NaN in what it was "
+            "computed from, or a division by zero? (np.nanmean and its like leave NaNs out.)"
+        )
+    return value
+
+
+def close(value: float, expected: float, *, relative: float = 0.0, absolute: float = 0.0) -> bool:
+    """Whether a number is within a band around the expected one."""
+    return abs(value - expected) <= max(absolute, relative * abs(expected))
+
+
+def array(
+    answer, name: str, shape: tuple[int, ...], *, finite: bool = True, unit=None
+) -> np.ndarray:
+    """Numbers of this shape, as floats; with ``finite``, none of them NaN or infinite."""
     wanted = f"an array of shape {shape}"
+    if isinstance(answer, u.Quantity):
+        try:
+            answer = answer.to_value(unit or u.dimensionless_unscaled)
+        except u.UnitConversionError:
+            raise Wrong(f"{name} is in {answer.unit}, which cannot be compared.") from None
     if isinstance(answer, str | bytes | dict | set) or not np.iterable(answer):
         raise Wrong(f"{name} is {in_words(answer)}, but {wanted} is expected.")
     try:
@@ -39,12 +82,41 @@ def array(answer, name: str, shape: tuple[int, ...]) -> np.ndarray:
         raise Wrong(f"{name} is {in_words(answer)}, but {wanted} is expected.") from None
     if values is None:
         raise Wrong(f"{name} has the shape {found}, but {shape} is expected.")
-    if not np.all(np.isfinite(values)):
+    if finite and not np.all(np.isfinite(values)):
         raise Wrong(
             f"{name} holds {np.sum(~np.isfinite(values))} values that are NaN or infinite; all "
             "should be numbers."
         )
     return values
+
+
+def labels(answer, name: str, n_objects: int) -> np.ndarray:
+    """One label for each object, as whole numbers; -1 stays -1, other names do not matter."""
+    if isinstance(answer, str | bytes | dict | set) or not np.iterable(answer):
+        raise Wrong(
+            f"{name} is {in_words(answer)}, but {n_objects} labels are expected, one an object."
+        )
+    try:
+        shape = np.shape(answer)
+    except ValueError:  # a ragged list
+        shape = ("ragged",)
+    if shape != (n_objects,):
+        raise Wrong(
+            f"{name} has the shape {shape}, but ({n_objects},) is expected: one label an object."
+        )
+    values = np.asarray(answer)
+    try:
+        missing = pd.isna(values)
+        if np.any(missing):
+            raise Wrong(
+                f"{name} holds {missing.sum()} missing labels: an object that belongs to no group "
+                "has the label -1."
+            )
+        out = values == -1
+        codes = np.unique(values, return_inverse=True)[1].reshape(-1)
+    except TypeError:
+        raise Wrong(f"{name} holds things that cannot be labels: {in_words(answer)}.") from None
+    return np.where(out, -1, codes)
 
 
 def words(answer, name: str, at_least: int = 5) -> str:
@@ -54,8 +126,8 @@ def words(answer, name: str, at_least: int = 5) -> str:
     found = len(answer.split())
     if found < at_least:
         raise Wrong(
-            f"{name} has {found} words. Write a sentence ({at_least} words or more): what can be "
-            "said aloud has been understood."
+            f"{name} has {found} {'word' if found == 1 else 'words'}. Write a sentence "
+            f"({at_least} words or more): what can be said aloud has been understood."
         )
     return answer
 

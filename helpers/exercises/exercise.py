@@ -5,8 +5,17 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-MODULES = ("start_here",)
-"""The module with the exercises of each notebook, from 00 on, as far as they are written."""
+MODULES = (
+    "start_here",
+    "inspect_maps",
+    "common_resolution",
+    "features",
+    "rf_distance",
+    "umap",
+    "clustering",
+    "interpretation",
+)
+"""The module with the exercises of each notebook, from 00 on."""
 
 
 class Wrong(Exception):
@@ -54,6 +63,10 @@ class Exercise:
         The stub, filled in.
     reason : str
         Markdown: why this is the answer.
+    misconception : str
+        For the teacher: what many believe before they do it, as they would say it.
+    reply : str
+        For the teacher: what to say, or to let them do, when it appears.
     checker : callable
         Takes the answers; returns the sentence that a right answer gets; raises `Wrong`.
     mistakes : tuple of Mistake
@@ -70,6 +83,8 @@ class Exercise:
     hints: tuple[str, str, str]
     solution: str
     reason: str
+    misconception: str
+    reply: str
     checker: Callable[..., str]
     mistakes: tuple[Mistake, ...] = ()
     predicts: bool = False
@@ -110,12 +125,14 @@ def question(
     choices: dict[str, tuple[str, str]],
     right: str,
     hints: tuple[str, str, str],
+    misconception: str,
+    reply: str,
 ) -> Exercise:
     """Make a question to think about, with answers to choose from.
 
     Parameters
     ----------
-    number, title, minutes, hints
+    number, title, minutes, hints, misconception, reply
         As in `Exercise`.
     task : str
         Markdown: the question. The choices are put under it.
@@ -147,6 +164,8 @@ def question(
         hints=hints,
         solution=f'answer = "{right}"',
         reason=choices[right][1],
+        misconception=misconception,
+        reply=reply,
         checker=checker,
         mistakes=tuple(
             Mistake(f'answer = "{letter}"', says)

@@ -87,6 +87,9 @@ if centre is not ...:
             "Rows are counted from 0. Of 5 rows, number 2 is the middle one.",
             "`shape[0] // 2` is the row; the column goes the same way.",
         ),
+        misconception="The middle of a grid of n rows is row n/2.",
+        reply="Let them write down the rows of a grid of five, counted from 0, and put a "
+        "finger on the middle one.",
         solution="""
 centre = (shape[0] // 2, shape[1] // 2)
 draw_pixels(pixels | {"centre": centre})
@@ -136,6 +139,8 @@ could mean the same gas?
             "Sharpness can be taken from a map, but not given to it.",
             "Two steps are needed: one for sharpness, one for the grid.",
         ),
+        misconception="Two maps on one grid of pixels show the same gas in each pixel.",
+        reply="Draw one small cloud as each telescope sees it, and ask where its light went.",
     ),
     Exercise(
         number="0.2",
@@ -159,6 +164,9 @@ missing_map = ...  # a name, in quotes
             "The names in the error are also in `survey.MAPS`.",
             "[name for name in survey.MAPS if name not in survey.available(...)]",
         ),
+        misconception="An error message is bad news, and its last line is for experts.",
+        reply="Read the last line aloud together: what was given, what is possible, what to "
+        "do next.",
         solution="""
 available = survey.available("NGC 7496")
 missing_map = next(name for name in survey.MAPS if name not in available)
@@ -197,6 +205,9 @@ follows_the_arms, does_not = ..., ...  # two names, in quotes
             "What has to do with young stars follows the arms. What else changes over a galaxy?",
             "Compare `scores[:, 0]` with `scores[:, 1]`, or `log_ha` of `frame` with `co_width`.",
         ),
+        misconception="Everything in a spiral galaxy follows the arms.",
+        reply="Ask what makes an arm visible at all. Where young stars play no part, need "
+        "there be one?",
         solution="""
 prediction = "dust will lie along the arms"
 follows_the_arms, does_not = "the first component", "the second component"
@@ -243,5 +254,8 @@ giving a pixel of a small galaxy more weight. What do you assume by that?
             "Think of an election: one person, one vote, or one state, one vote?",
             "Each way of weighting answers another question. Which one does this answer?",
         ),
+        misconception="Equal weights are the neutral choice.",
+        reply="Ask who is counted: pixels, galaxies, or light. Each is a choice, and each "
+        "has an answer of its own.",
     ),
 )

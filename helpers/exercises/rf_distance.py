@@ -1,0 +1,493 @@
+"""The exercises of notebook 04, A distance learned by a forest."""
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+from astropy.table import vstack
+from sklearn.ensemble import RandomForestClassifier
+
+from helpers.distances import METRICS
+from helpers.exercises.answers import array, number, one_of, words
+from helpers.exercises.exercise import Exercise, Mistake, Wrong, question
+from helpers.features import feature_table, learning_frame
+from helpers.galaxies import GALAXIES
+
+
+@cache
+def _pixels():
+    """The features, and where the pixels are."""
+    table = vstack([feature_table(galaxy) for galaxy in GALAXIES])
+    frame = learning_frame(table)
+    return frame, table[pd.Index(table["pixel_id"]).isin(frame.index)]
+
+
+@cache
+def _leaves() -> tuple[np.ndarray, np.ndarray]:
+    """The leaves of the notebook's 300 pixels in its first forest, and whether they say real."""
+    frame, place = _pixels()
+    galaxy_of = np.asarray(place["galaxy"])
+    rng = np.random.default_rng(0)
+    rows = [rng.choice(np.flatnonzero(galaxy_of == g), 100, replace=False) for g in GALAXIES]
+    X = frame.values[np.sort(rows).ravel()]
+    rng = np.random.RandomState(0)
+    synthetic = np.column_stack([rng.choice(column, len(column)) for column in X.T])
+    forest = RandomForestClassifier(200, random_state=rng.randint(2**31 - 1))
+    forest.fit(np.vstack([X, synthetic]), np.repeat([1, 0], len(X)))
+    return forest.apply(X), np.column_stack([tree.predict(X) == 1 for tree in forest.estimators_])
+
+
+def _check_all_rule(distance_all_rule) -> str:
+    leaves, real = _leaves()
+    n = len(leaves)
+    found = array(distance_all_rule, "`distance_all_rule`", (n, n))
+    shared = np.mean(leaves[:, None] == leaves, axis=2)
+    if np.allclose(np.diag(found), 1) and abs(found.mean() - shared.mean()) < 0.02:
+        raise Wrong(
+            "On its diagonal, where each pixel meets itself, this is 1: a similarity. The distance "
+            "is 1 minus it."
+        )
+    if abs(found.max() - n) < 0.6 * n and found.max() > 1.5:
+        raise Wrong(
+            f"Its largest value is {found.max():.0f}, a number of trees. Divide by how many trees "
+            "there are, and take that from 1."
+        )
+    distance = 1 - shared
+    if np.abs(found - distance).mean() > 0.004:
+        both = np.einsum("it,jt,ijt->ij", real, real, leaves[:, None] == leaves, dtype=float)
+        if np.abs(found - 1 + both / np.maximum(real @ real.T.astype(float), 1)).mean() < 0.02:
+            raise Wrong(
+                "This is the distance of the lesson, or near it: in it only trees count that "
+                "predict real for both. Here every tree counts, whatever it predicts."
+            )
+        if np.abs(found - 1 + both / leaves.shape[1]).mean() < 0.02:
+            raise Wrong(
+                "You divide by all trees, but still count a leaf only if it says real. Here a "
+                "common leaf counts whatever it predicts."
+            )
+        raise Wrong(
+            f"The mean of these distances is {found.mean():.3f}, and {distance.mean():.3f} would "
+            "be right. For each pair: in which share of the 200 columns of `leaves` are the two "
+            "numbers equal?"
+        )
+    good = real @ real.T.astype(float)
+    paper = (
+        1 - np.einsum("it,jt,ijt->ij", real, real, leaves[:, None] == leaves, dtype=float) / good
+    )
+    alike = np.corrcoef(distance.ravel(), paper.ravel())[0, 1]
+    return (
+        f"Pixels 0 and 1 are {found[0, 1]:.3f} apart. The two rules go together by "
+        f"{alike:.3f} (correlation), since leaves with two real pixels in them nearly always say "
+        "real. They part where a pixel is often taken for a fake: there the second rule looks at "
+        "fewer trees, and only at good ones."
+    )
+
+
+def _check_violent(forest_keeps, standardised_keeps, surprise) -> str:
+    forest = _share(forest_keeps, "`forest_keeps`")
+    standard = _share(standardised_keeps, "`standardised_keeps`")
+    surprise = one_of(surprise, "`surprise`", ("forest", *METRICS))
+    if 0.5 < forest < 0.75:
+        raise Wrong(
+            f"The forest keeps {forest:.2f}? That is as few as with another seed, or as with the "
+            "harmless table. `find(violent)` grows its forest with the same seed as `before`; "
+            'compare `before["forest"]` with the "forest" of that.'
+        )
+    if forest < 0.95:
+        raise Wrong(
+            f"The forest keeps {forest:.2f}? exp(3 z) leaves the order of the pixels as it is, so "
+            "it should keep nearly all. Did the column go in under its old name, in its old place?"
+        )
+    if not 0.75 < standard < 0.9:
+        raise Wrong(
+            f"Standardised keeps {standard:.2f}? Standardise the column first, then exponentiate: "
+            "z = (x - mean) / standard deviation of `some`, np.exp(3 * z). Nothing else changes."
+        )
+    if surprise != "forest":
+        raise Wrong(
+            f"That {surprise} changes is what it always does when numbers change. Which distance "
+            "should not have cared for 10 ** log, as it keeps the order, and did?"
+        )
+    return (
+        f"The violent change leaves the forest {forest:.1%} of its neighbours and standardised "
+        f"{standard:.1%}. And the harmless one breaks the forest: Hα in erg/s/cm²/arcsec² is "
+        "1e-16, its differences are below what scikit-learn's trees can tell apart, so the column "
+        "is a constant to them. `changed.std()` next to 1e-7 would have saved you, and so does the "
+        "helper's warning."
+    )
+
+
+def _share(answer, name: str) -> float:
+    value = number(answer, name)
+    if 1 < value <= 100:
+        raise Wrong(f"{name} is {value:g}: a share between 0 and 1 is asked for, not a percentage.")
+    if not 0 <= value <= 1:
+        raise Wrong(f"{name} is {value:g}, but a share lies between 0 and 1.")
+    return value
+
+
+def _check_ratios(six_ratios, three_ratios) -> str:
+    log_flux = np.random.default_rng(0).normal(size=(2218, 4))
+    six, three = (
+        array(table, name, (len(log_flux), columns))
+        for table, name, columns in (
+            (six_ratios, "`six_ratios`", 6), (three_ratios, "`three_ratios`", 3),
+        )
+    )  # fmt: skip
+    pairs = {(i, j): log_flux[:, i] - log_flux[:, j] for i in range(4) for j in range(4) if i != j}
+    known = {}
+    for name, table in (("six_ratios", six), ("three_ratios", three)):
+        known[name] = [
+            next((pair for pair, ratio in pairs.items() if np.allclose(column, ratio)), None)
+            for column in table.T
+        ]
+        if any(pair is None for pair in known[name]):
+            raise Wrong(
+                f"`{name}` has a column that is no log of a ratio of two of the four fluxes. They "
+                "are logs already, and the log of a ratio is a *difference* of logs."
+            )
+    if len({frozenset(pair) for pair in known["six_ratios"]}) < 6:
+        raise Wrong(
+            "`six_ratios` has the same two fluxes in more than one column. Four fluxes make six "
+            "pairs: 0-1, 0-2, 0-3, 1-2, 1-3 and 2-3."
+        )
+    under = [set(pair) for pair in known["three_ratios"]]
+    if not set.intersection(*under) or len(set.union(*under)) < 4:
+        raise Wrong(
+            "The three ratios do not share a denominator: take one flux, and divide each of the "
+            "other three by it."
+        )
+    return (
+        "The forest tells the six ratios from shuffled ones in about 95 of 100 cases, the three in "
+        "about 60, the fluxes themselves in about 50. All from four fluxes that know nothing of "
+        "each other: three of the six ratios are sums of the others, arithmetic that no shuffled "
+        "row obeys. None of it is worth a paper."
+    )
+
+
+_KINDS = ("physics", "noise", "rim", "few of its kind")
+
+
+def _check_pixel(my_pixel, reason, verdict) -> str:
+    frame, place = _pixels()
+    if not isinstance(my_pixel, str) or my_pixel not in frame.index:
+        raise Wrong(
+            "`my_pixel` is not the name of a pixel of the table: take it from "
+            f"`frame.index[weirdest[1]]`, such as {frame.index[0]!r}."
+        )
+    reason = one_of(reason, "`reason`", _KINDS)
+    words(verdict, "`verdict`", at_least=10)
+    row = frame.index.get_loc(my_pixel)
+    here = place["galaxy"] == place["galaxy"][row]
+    near = (np.abs(np.asarray(place["x"]) - place["x"][row]) <= 1) & (
+        np.abs(np.asarray(place["y"]) - place["y"][row]) <= 1
+    )
+    around = np.sum(near & here) - 1
+    snr = {
+        name: float(place[name][row] / place[f"{name}_error"][row])
+        for name in ("co_flux", "co_width", "oiii_hb", "r_pah")
+    }
+    worst = min(snr, key=snr.get)
+    return (
+        f"Compare: of its 8 neighbours on the sky {around} are in the table (few: a rim); of four "
+        f"features that make pixels weird, the worst measured is {worst}, with S/N "
+        f"{snr[worst]:.0f} (below 5: perhaps noise). If neither, look at its likes: are they in "
+        "one place (few of its kind) or wherever the same light falls (physics)?"
+    )
+
+
+EXERCISES = (
+    Exercise(
+        number="4.1",
+        title="warm-up: another rule",
+        minutes=4,
+        task="""
+Shi & Horvath (2006) had a simpler rule: the share of *all* trees in which both pixels are in the
+same leaf, **whatever it predicts**; the distance is 1 minus that. From `leaves` alone (300 pixels,
+200 trees), compute it between pixels 0 and 1, then between all 300: an array of 300 x 300 in
+`distance_all_rule`. (Use names of your own: `leaves`, `real`, `together` and `similarity` are
+needed again. `hint("4.1")` helps; notebook 00 explains.) Is it much like `distance`? `np.corrcoef`
+of the two, ravelled, says it.
+""",
+        stub="""
+distance_all_rule = ...  # an array of shape (300, 300)
+""",
+        answer="distance_all_rule",
+        hints=(
+            "For two pixels: `np.mean(leaves[0] == leaves[1])` is the share of trees. What is "
+            "the distance?",
+            "For all pairs, loop over the trees as `count` does: two of its lines become simpler.",
+            "same = np.zeros((300, 300)); for leaf in leaves.T: same += leaf[:, None] == leaf; "
+            "then 1 - same / 200.",
+        ),
+        solution="""
+same = np.zeros((300, 300))
+for leaf in leaves.T:
+    same += leaf[:, None] == leaf
+distance_all_rule = 1 - same / 200
+both_rules = np.corrcoef(distance_all_rule.ravel(), distance.ravel())
+print(f"pixels 0 and 1: {distance_all_rule[0, 1]:.3f}; correlation {both_rules[0, 1]:.3f}")
+""",
+        reason="""
+`leaf[:, None] == leaf` asks of every pair at once whether it shares a leaf of this tree. Summed
+over the trees and divided by their number it is a similarity.
+""",
+        misconception="Two definitions of a distance give two different worlds.",
+        reply="Let them correlate the two matrices before they argue: nearly 1. The seed moves "
+        "neighbours more.",
+        checker=_check_all_rule,
+        mistakes=(
+            Mistake(
+                "distance_all_rule = np.mean(leaves[:, None] == leaves, axis=2)", "a similarity"
+            ),
+            Mistake("distance_all_rule = 1 - np.mean(leaves[0] == leaves[1])", "(300, 300)"),
+            Mistake("distance_all_rule = distance", "the distance of the lesson"),
+            Mistake(
+                "distance_all_rule = np.sum(leaves[:, None] == leaves, axis=2)", "a number of trees"
+            ),
+        ),
+    ),
+    Exercise(
+        number="4.2",
+        title="say it beforehand, then break it",
+        minutes=6,
+        task="""
+Two tables, both with one column changed and the order of the pixels kept.
+
+(a) Violent: in `some`, replace `log_pah113_77` by `np.exp(3 * z)`, where `z` is that column minus
+its mean, over its standard deviation. **Which distances will change their neighbours?** Write it
+into `prediction` before you run anything. Then `after = find(violent)`, and put the shares of
+neighbours that stay, `overlap(before[name], after[name])`, of the forest and of standardised into
+`forest_keeps` and `standardised_keeps` (numbers between 0 and 1).
+
+(b) Harmless-looking: replace `log_ha` by `10 ** some["log_ha"]`, back to Hα in erg/s/cm²/arcsec².
+One of the six distances should not care, and does: `surprise` is its name. Read what it warns you
+of, and look at the size of the numbers.
+""",
+        stub="""
+prediction = ""  # e.g. "forest a little, the others ..."
+violent = ...  # some.assign(log_pah113_77=...)
+harmless = ...  # some.assign(log_ha=...)
+forest_keeps, standardised_keeps = ..., ...  # between 0 and 1
+surprise = ...  # the name of a distance, in quotes
+""",
+        answer="forest_keeps, standardised_keeps, surprise",
+        predicts=True,
+        hints=(
+            "A tree asks only whether a value is above or below. What does exp do to that?",
+            "`some.assign(log_pah113_77=np.exp(3 * z))` is a copy with one column changed; give it "
+            "to `find`, then compare with `before`, name by name.",
+            'after = find(violent); forest_keeps = overlap(before["forest"], after["forest"]); '
+            "the same for standardised, and once more for `harmless`.",
+        ),
+        solution="""
+prediction = "the forest not at all, the others a lot"
+column = some["log_pah113_77"]
+violent = some.assign(log_pah113_77=np.exp(3 * (column - column.mean()) / column.std()))
+harmless = some.assign(log_ha=10 ** some["log_ha"])
+stays = {}
+for change, changed in {"violent": violent, "harmless": harmless}.items():
+    after = find(changed)
+    stays[change] = {name: overlap(before[name], after[name]) for name in before}
+print(pd.DataFrame(stays).round(2))
+forest_keeps, standardised_keeps = stays["violent"]["forest"], stays["violent"]["standardised"]
+surprise = "forest"
+""",
+        reason="""
+A monotonic change leaves each question "above or below?" with the same answers. Until the numbers
+are so small (1e-16) that their differences fall below the 1e-7 that scikit-learn's trees can tell
+apart: then the column is constant to them. A scale near 1, as logs have, is safe.
+""",
+        misconception="The forest ignores every monotonic change, so units never matter.",
+        reply="True on paper. Let them run 10 ** log_ha and print the size of the numbers.",
+        checker=_check_violent,
+        mistakes=(
+            Mistake("forest_keeps, standardised_keeps = 63, 84", "not a percentage"),
+            Mistake("forest_keeps = 0.63", "as few as with another seed"),
+            Mistake("standardised_keeps = 0.99", "Standardise the column first"),
+            Mistake('surprise = "euclidean"', "what it always does"),
+        ),
+    ),
+    Exercise(
+        number="4.3",
+        title="break the tool: structure out of nothing",
+        minutes=6,
+        task="""
+Four fluxes that know nothing of each other, as in notebook 03: `log_flux` below, their logarithms.
+Give them to `small_forest` (and be warned). Then make the logs of the ratios of all six pairs of
+two of them, and say beforehand with which accuracy (`.oob_score_`) the forest will tell them from
+shuffled ones. Last, only the three ratios over one and the same denominator. Put the tables into
+`six_ratios` and `three_ratios`. Which of the two would you have published?
+""",
+        stub="""
+rng = np.random.default_rng(0)
+log_flux = rng.normal(size=(2218, 4))
+prediction = ""  # e.g. "six ratios: 0.5; three: ..."
+six_ratios = ...  # an array of shape (2218, 6)
+three_ratios = ...  # an array of shape (2218, 3)
+""",
+        answer="six_ratios, three_ratios",
+        predicts=True,
+        hints=(
+            "log(a / b) = log a - log b.",
+            "Two loops over the columns, the second from the next one on, make six pairs; "
+            "`np.column_stack` puts columns together.",
+            "three_ratios = log_flux[:, :3] - log_flux[:, 3:]",
+        ),
+        solution="""
+rng = np.random.default_rng(0)
+log_flux = rng.normal(size=(2218, 4))
+prediction = "0.5 for both, since the fluxes are independent"
+pairs = [(i, j) for i in range(4) for j in range(i + 1, 4)]
+six_ratios = np.column_stack([log_flux[:, i] - log_flux[:, j] for i, j in pairs])
+three_ratios = log_flux[:, :3] - log_flux[:, 3:]
+for ratios in (six_ratios, three_ratios):
+    print(ratios.shape, f"told from shuffled: {small_forest(ratios).oob_score_:.3f}")
+""",
+        reason="""
+With six ratios of four fluxes three columns follow exactly from the other three; a shuffled row
+breaks these sums, and the forest sees it. Three ratios over one denominator are only correlated,
+by the noise of that denominator.
+""",
+        misconception="Ratios of independent quantities are independent.",
+        reply="Ask how many of the six can be worked out from the others. Then let them run it.",
+        checker=_check_ratios,
+        mistakes=(
+            Mistake(
+                "six_ratios = np.column_stack([log_flux[:, i] / log_flux[:, j] for i in range(4) "
+                "for j in range(i + 1, 4)])",
+                "no log of a ratio",
+            ),
+            Mistake("six_ratios = np.tile(log_flux[:, :3] - log_flux[:, 3:], 2)", "six pairs"),
+            Mistake(
+                "three_ratios = np.column_stack([log_flux[:, 0] - log_flux[:, 1], log_flux[:, 1] - "
+                "log_flux[:, 2], log_flux[:, 2] - log_flux[:, 3]])",
+                "do not share a denominator",
+            ),
+        ),
+    ),
+    Exercise(
+        number="4.4",
+        title="open-ended",
+        minutes=7,
+        task="""
+Take one of the twenty weirdest, not the first: `row = weirdest[1]`, then `frame.iloc[row]`,
+`place[row]` and `neighbours[row, 1:6]`. Look at its features and their errors, at its position
+on the sky, at its five nearest neighbours and theirs. Is it "physics", "noise", on the "rim" of the
+map, or one of "few of its kind"? Write two sentences, and the one observation or test that would
+decide.
+""",
+        stub="""
+my_pixel = frame.index[weirdest[1]]  # change me
+reason = ...  # "physics", "noise", "rim" or "few of its kind"
+verdict = ...  # two sentences and a test, in quotes
+""",
+        answer="my_pixel, reason, verdict",
+        hints=(
+            "A value over its error is its S/N: `place[row]` has both.",
+            "`place[row]` has x and y: which of the eight pixels around it are in the table?",
+            "Its five neighbours: are they from one galaxy, one place? Are their neighbours it?",
+        ),
+        solution="""
+my_pixel = frame.index[weirdest[1]]
+row = weirdest[1]
+print(frame.iloc[row].round(2).to_dict())
+print([frame.index[k] for k in neighbours[row, 1:6]])
+reason = "few of its kind"
+verdict = (
+    "Its lines are well measured, and its likes lie on the same side of the same nucleus. "
+    "A second galaxy with such a nucleus would show whether they are weird or only few."
+)
+""",
+        reason="""
+There is no single right answer: a pixel can be weird for more than one reason. What counts is the
+test that could prove you wrong.
+""",
+        misconception="The weirdest objects of a survey are discoveries.",
+        reply="Ask the three questions of the text: noise, small numbers, one value.",
+        checker=_check_pixel,
+        mistakes=(
+            Mistake("my_pixel = weirdest[1]", "not the name of a pixel"),
+            Mistake('reason = "weird"', "one of physics"),
+            Mistake('verdict = "it is weird"', "has 3 words"),
+        ),
+    ),
+    question(
+        number="4.A",
+        title="99 per cent",
+        minutes=2,
+        task="""
+A paper reports: "The forest separates real from synthetic data with 99 % accuracy, which proves
+that our sample consists of distinct classes." You referee it. Which single control do you ask for?
+""",
+        choices={
+            "a": (
+                "More trees, to see whether the accuracy holds.",
+                "It will hold. The question is what the accuracy means, not how well it is known.",
+            ),
+            "b": (
+                "The same forest on one smooth Gaussian with the sample's mean and covariance: if "
+                "it is told from its shuffled self as well, the number says nothing of classes.",
+                "A table without any groups that is as correlated as theirs. If its accuracy is "
+                "clearly lower, something beyond correlations is there, and the claim may go on.",
+            ),
+            "c": (
+                "The same forest on their table with shuffled columns: it must fall to 50 %.",
+                "It will, for any table. That shows that the columns are related, which nobody "
+                "doubted; a single tilted cloud passes this control as well.",
+            ),
+            "d": (
+                "A test set that the forest has not seen.",
+                "The out-of-bag accuracy is that already. It is honest, and it answers another "
+                "question.",
+            ),
+        },
+        right="b",
+        hints=(
+            "What else than classes makes columns go together?",
+            "You want data without groups in which everything else is as in theirs.",
+            "Section 9 compared three tables. Which of them had no groups and a high accuracy?",
+        ),
+        misconception="A classifier that succeeds has found classes.",
+        reply="Ask what the two labels were: real and shuffled. Nobody gave it a class.",
+    ),
+    question(
+        number="4.B",
+        title="20 per cent too bright",
+        minutes=3,
+        task="""
+The MUSE fluxes of one of three galaxies are 20 % too high, all lines alike. What happens to the
+distances?
+""",
+        choices={
+            "a": (
+                "Nothing: in ratios the factor cancels.",
+                "In line ratios and in E(B-V) it does. But Hα and Hα/PAH 7.7 are in the table, "
+                "and 20 % is 0.08 dex in both.",
+            ),
+            "b": (
+                "The forest forgives it, as a monotonic change; only Euclidean notices.",
+                "It is monotonic within one galaxy only. In the table of three, pixels of one "
+                "galaxy change places with those of the others, and every tree may ask about it.",
+            ),
+            "c": (
+                "Two features of that galaxy, Hα and Hα/PAH 7.7, are shifted by 0.08 dex: all "
+                "distances draw it a little apart. Weirdness does not find it.",
+                "Thousands of pixels share the shift, so none of them is lonely. Compare galaxies "
+                "at the same kind of place, or with another instrument.",
+            ),
+            "d": (
+                "Weirdness finds it: all pixels of that galaxy become weird.",
+                "Weird is what has few likes. A whole galaxy has thousands, all shifted alike.",
+            ),
+        },
+        right="c",
+        hints=(
+            "Go through the fourteen features: in which does a common factor of all lines cancel?",
+            "Is the change monotonic for the whole table, or for one galaxy?",
+            "What does weirdness count?",
+        ),
+        misconception="A forest distance is immune to calibration.",
+        reply="Monotonic for whom? Sort the pixels of all three together, then shift one galaxy.",
+    ),
+)
