@@ -6,7 +6,7 @@
     python course.py doctor    say what is wrong with this machine or folder
     python course.py data      make the embedded survey anew
     python course.py measure   write each notebook's time and memory into its header
-    python course.py exercises write the exercises' tasks and stubs into the notebooks
+    python course.py exercises write the exercises into the notebooks, and the teacher's tables
     python course.py lock      choose the packages' versions anew
 
 Everything is installed into the folder .venv beside this file and nowhere else. Delete that

@@ -179,7 +179,7 @@ def test_the_exercises_use_the_science_and_are_used_by_notebooks_alone(
     project: Path, imported: dict[str, set[str]]
 ) -> None:
     assert not [module for module, uses in imported.items() if "exercises" in uses]
-    tools = {"exercise", "answers", "progress", "desk", "cells"}
+    tools = {"exercise", "answers", "progress", "desk", "cells", "teaching"}
     for module in sorted((project / "helpers" / "exercises").glob("[!_]*.py")):
         text = module.read_text(encoding="utf-8")
         among = set(re.findall(r"^ *from helpers\.exercises\.(\w+) import", text, re.MULTILINE))

@@ -1,13 +1,15 @@
 """Write the tasks and their stubs into the notebooks: ``python course.py exercises``.
 
 Where an exercise stands in its notebook is marked by a tag that two of its cells carry, one of
-Markdown and one of code: ``exercise-4.2``. What stands in them comes from the exercise's module.
+Markdown and one of code: ``exercise-4.2``. What stands in them comes from the exercise's module,
+and so do the tables of the teacher's pack, which are written as well (see `teaching`).
 """
 
 import json
 import sys
 from pathlib import Path
 
+from helpers.exercises import teaching
 from helpers.exercises.exercise import MODULES, Exercise, exercises
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
@@ -66,7 +68,7 @@ def fill(notebook: dict, listed: tuple[Exercise, ...], *, solved: bool = False) 
 
 
 def main() -> int:
-    """Write the cells of every notebook; say what is missing."""
+    """Write the cells of every notebook and the teacher's tables; say what is missing."""
     failed = 0
     for number in range(len(MODULES)):
         path = next(NOTEBOOKS.glob(f"{number:02}_*.ipynb"))
@@ -81,6 +83,12 @@ def main() -> int:
         if text.encode("utf-8") != path.read_bytes():
             path.write_text(text, encoding="utf-8", newline="\n")
             print(f"{path.name}: written")
+    try:
+        if teaching.write():
+            print(f"{teaching.PACK.name}: written")
+    except ValueError as error:
+        print(f"{teaching.PACK.name}: {error}")
+        failed += 1
     return 1 if failed else 0
 
 

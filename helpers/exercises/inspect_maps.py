@@ -18,7 +18,7 @@ def _image(name: str) -> np.ndarray:
     return survey.native_map(_GALAXY, name).data
 
 
-# ------------------------------------------------------------------------- 1.5, a norm that hides
+# ------------------------------------------------------------------------- 1.1, a norm that hides
 
 
 def _check_hidden(norm, n_hidden) -> str:
@@ -70,7 +70,7 @@ def _check_hidden(norm, n_hidden) -> str:
     )
 
 
-# ------------------------------------------------------------------------ 1.1, negatives of F2100W
+# ------------------------------------------------------------------------ 1.2, negatives of F2100W
 
 
 def _negative(name: str) -> float:
@@ -111,7 +111,7 @@ def _check_negatives(percent, reason) -> str:
     )
 
 
-# ------------------------------------------------------------------------------ 1.2, mirror count
+# ------------------------------------------------------------------------------ 1.3, mirror count
 
 
 @cache
@@ -158,7 +158,7 @@ def _check_cut(cut) -> str:
     )
 
 
-# --------------------------------------------------------------------------------- 1.3, break it
+# --------------------------------------------------------------------------------- 1.4, break it
 
 
 @cache
@@ -247,7 +247,7 @@ def _check_loose(n_new, farthest, lost) -> str:
     )
 
 
-# ------------------------------------------------------------------------------- 1.4, two captions
+# ------------------------------------------------------------------------------- 1.5, two captions
 
 
 def _picture(answer, name: str):
@@ -315,7 +315,7 @@ def _check_captions(map_shown, misleading, honest) -> str:
 
 EXERCISES = (
     Exercise(
-        number="1.5",
+        number="1.1",
         title="warm-up: what LogNorm hides",
         minutes=2,
         predicts=True,
@@ -328,7 +328,7 @@ Then count. Put into `norm` a `LogNorm`, with limits or without. A norm can be c
 `norm(JWST_image)` is a masked array, and its `.mask` is True for each pixel without a colour.
 Put into `n_hidden` how many pixels have no colour *although they were measured* (a whole
 number). The mask is True for NaN pixels as well ("no number here"); leave those out with
-`~np.isnan(JWST_image)`. (`hint("1.5")` helps; notebook 00 explains.)
+`~np.isnan(JWST_image)`. (`hint("1.1")` helps; notebook 00 explains.)
 """,
         stub="""
 prediction = ""  # a few words, e.g. "about 20, and ..."
@@ -363,7 +363,7 @@ scale, get its darkest colour, and look alike, but they are drawn.
         ),
     ),
     Exercise(
-        number="1.1",
+        number="1.2",
         title="a noisier map, or a fainter galaxy?",
         minutes=2,
         task="""
@@ -460,7 +460,7 @@ faint emission between the arms". Where do the 40 sigma come from?
         reply="Let them run the recipe on pure noise with 100, 10,000 and a million pixels.",
     ),
     Exercise(
-        number="1.2",
+        number="1.3",
         title="how far must a cut go?",
         minutes=3,
         task="""
@@ -537,7 +537,7 @@ property of molecular clouds?
         reply="Ask what would have to be changed to find a fainter one: the galaxy, or the mask?",
     ),
     Exercise(
-        number="1.3",
+        number="1.4",
         title="break the star finder",
         minutes=5,
         task="""
@@ -602,7 +602,7 @@ from the centre, or the 7.7 µm map itself in place of `mid`.
         ),
     ),
     Exercise(
-        number="1.4",
+        number="1.5",
         title="open-ended: two captions",
         minutes=5,
         task="""
