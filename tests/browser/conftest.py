@@ -1,0 +1,275 @@
+"""A real JupyterLab, started by course.py, in a real Chromium: what a reader would see.
+
+The notebooks are opened where they are, and nothing is saved: autosave is off. Where there is no
+Chromium, these tests skip and say so. Screenshots go to the folder that COURSE_SCREENSHOTS names.
+"""
+
+import base64
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+TOKEN = "course"
+
+
+@pytest.fixture(scope="session")
+def screenshots(tmp_path_factory) -> Path:
+    """Where pictures of pages go, outside the project."""
+    named = os.environ.get("COURSE_SCREENSHOTS")
+    folder = Path(named) if named else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lab(project: Path, tmp_path_factory) -> Iterator[str]:
+    """The address of a JupyterLab of this course, which keeps nothing."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here: apt-get install chromium, or leave these tests out")
+    home = tmp_path_factory.mktemp("jupyter")
+    settings = home / "settings" / "@jupyterlab" / "docmanager-extension"
+    settings.mkdir(parents=True)
+    (settings / "plugin.jupyterlab-settings").write_text(json.dumps({"autosave": False}))
+    (home / "jupyter_server_config.json").write_text(
+        json.dumps(
+            {
+                "LabApp": {"expose_app_in_browser": True},
+                "IdentityProvider": {"token": TOKEN},
+                "FileContentsManager": {"checkpoints_kwargs": {"checkpoint_dir": str(home)}},
+            }
+        )
+    )
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = os.environ | {
+        "JUPYTER_CONFIG_DIR": str(home),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "PHANGS_COURSE_PROGRESS": str(home / "progress.json"),
+    }
+    environment.pop("MPLBACKEND", None)
+    command = [sys.executable, "course.py", "lab", "--no-browser", "--port", str(port)]
+    log = (home / "lab.log").open("w")
+    server = subprocess.Popen(
+        command, cwd=project, env=environment, stdout=log, stderr=subprocess.STDOUT
+    )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"{address}/api?token={TOKEN}", timeout=1).close()
+                break
+            except OSError:
+                assert server.poll() is None, (home / "lab.log").read_text()
+                time.sleep(0.2)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(30)
+        log.close()
+
+
+@pytest.fixture(scope="session")
+def browser(lab: str) -> Iterator[Browser]:
+    """Chromium, without WebGL: nothing of the course may need it."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-3d-apis"]
+        )
+        yield browser
+        browser.close()
+
+
+class Notebook:
+    """A notebook in a page of its own, and all that the page complained about or asked for.
+
+    Attributes
+    ----------
+    complaints : list of str
+        Errors on the page's console.
+    outside : list of str
+        Requests to other addresses than this machine's.
+    """
+
+    def __init__(self, browser: Browser, lab: str, name: str):
+        self.address = f"{lab}/lab/tree/notebooks/{name}.ipynb?token={TOKEN}&reset"
+        self.lab = lab
+        self.complaints, self.outside = [], []
+        self.page: Page = browser.new_page(viewport={"width": 1280, "height": 900})
+        self.page.set_default_timeout(30_000)
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self._request)
+
+    def _console(self, message) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+    def _request(self, request) -> None:
+        if not request.url.startswith((self.lab, "data:", "blob:", self.lab.replace("http", "ws"))):
+            self.outside.append(request.url)
+
+    def open(self) -> None:
+        """Open it, and wait for its kernel."""
+        self.page.goto(self.address)
+        self.wait_for_kernel()
+
+    def wait_for_kernel(self) -> None:
+        self.page.wait_for_function(
+            """() => {
+              const context = window.jupyterapp?.shell?.currentWidget?.sessionContext;
+              return context?.isReady && context.session?.kernel?.status === 'idle';
+            }""",
+            timeout=90_000,
+        )
+
+    def run_all(self) -> None:
+        """Run it from top to bottom, and wait for the end."""
+        self.start_all()
+        self.wait_for_the_end()
+
+    def start_all(self) -> None:
+        self.page.evaluate(
+            "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
+        )
+
+    def wait_for_the_end(self) -> None:
+        self.page.wait_for_function(
+            """() => {
+              const widget = window.jupyterapp.shell.currentWidget;
+              const cells = [...widget.content.model.cells].filter(c => c.type === 'code');
+              return cells.every(c => c.executionCount || !c.sharedModel.getSource().trim())
+                && widget.sessionContext.session.kernel.status === 'idle';
+            }""",
+            timeout=240_000,
+            polling=300,
+        )
+
+    def errors(self) -> list[str]:
+        """The errors among the outputs of its cells."""
+        return self.page.evaluate(
+            """() => [...window.jupyterapp.shell.currentWidget.content.model.cells]
+              .filter(c => c.type === 'code')
+              .flatMap(c => Array.from({length: c.outputs.length}, (_, k) => c.outputs.get(k)))
+              .filter(o => o.type === 'error').map(o => JSON.stringify(o.toJSON()))"""
+        )
+
+    def picture_of(self, code: str) -> np.ndarray:
+        """Run code in its kernel; the pixels of the last picture that it shows."""
+        encoded = self.page.evaluate(
+            """async (code) => {
+              const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+              let found = null, failed = null;
+              const future = kernel.requestExecute({ code });
+              future.onIOPub = (message) => {
+                const type = message.header.msg_type;
+                if (type === 'display_data') found = message.content.data['image/png'] ?? found;
+                if (type === 'error') failed = message.content.evalue;
+              };
+              await future.done;
+              return failed ? 'failed: ' + failed : found;
+            }""",
+            code,
+        )
+        assert encoded and not encoded.startswith("failed"), encoded
+        return pixels(base64.b64decode(encoded))
+
+    def explorer(self, number: int = 0) -> "ExplorerOnPage":
+        """The explorer of that number, scrolled into sight."""
+        found = ExplorerOnPage(self, number)
+        found.picture.wait_for()
+        found.frame.scroll_into_view_if_needed()
+        self.page.wait_for_timeout(500)
+        return found
+
+
+class ExplorerOnPage:
+    """An explorer in a page: its controls, its picture, and when it has been drawn."""
+
+    def __init__(self, notebook: Notebook, number: int):
+        self.notebook, self.page = notebook, notebook.page
+        self.picture = self.page.locator(".course-picture[data-drawn]").nth(number)
+        self.frame = self.picture.locator(".course-frame")
+        # the box of widgets around it: controls, help, picture
+        self.box = self.page.locator(".widget-vbox:has(.course-picture)").nth(number)
+
+    @property
+    def drawn(self) -> int:
+        return int(self.picture.get_attribute("data-drawn"))
+
+    @property
+    def words(self) -> str:
+        return self.picture.locator(".course-words").inner_text()
+
+    @property
+    def code(self) -> str:
+        return self.picture.locator("pre").text_content()
+
+    def pixels(self) -> np.ndarray:
+        """The picture as it was sent."""
+        data = self.picture.locator("img").evaluate(
+            """async (image) => [...new Uint8Array(await (await fetch(image.src)).arrayBuffer())]"""
+        )
+        return pixels(bytes(data))
+
+    def after(self, act) -> None:
+        """Do something, and wait until the picture has been drawn anew."""
+        before = self.drawn
+        act()
+        self.page.wait_for_function(
+            "([picture, before]) => Number(picture.dataset.drawn) > before",
+            arg=[self.picture.element_handle(), before],
+            timeout=10_000,
+        )
+        self.page.wait_for_timeout(150)  # a slider may have sent more than one
+
+
+def pixels(image: bytes) -> np.ndarray:
+    return np.asarray(Image.open(BytesIO(image)).convert("RGB"))
+
+
+@pytest.fixture(scope="module")
+def open_notebook(browser: Browser, lab: str) -> Iterator:
+    """Open a notebook and run it from top to bottom; each once in a module."""
+    known: dict[str, Notebook] = {}
+
+    def open_and_run(name: str) -> Notebook:
+        if name not in known:
+            known[name] = Notebook(browser, lab, name)
+            known[name].open()
+            known[name].run_all()
+        return known[name]
+
+    yield open_and_run
+    for notebook in known.values():
+        notebook.page.close()
+
+
+@pytest.fixture
+def fresh_notebook(browser: Browser, lab: str) -> Iterator:
+    """Open a page for a notebook, which the test opens and runs itself."""
+    pages: list[Notebook] = []
+
+    def make(name: str) -> Notebook:
+        pages.append(Notebook(browser, lab, name))
+        return pages[-1]
+
+    yield make
+    for notebook in pages:
+        notebook.page.close()
