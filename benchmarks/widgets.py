@@ -26,7 +26,18 @@ REPEATS = 12
 
 EXPLORERS = {
     "map": ("from helpers.widgets.maps import MapExplorer", "MapExplorer()", "ArrowRight"),
-}
+    "UMAP": ("from helpers.widgets.umap import UmapExplorer", "UmapExplorer()", "ArrowRight"),
+    "neighbours": (
+        "from helpers.distances import nearest\n"
+        "from helpers.widgets.neighbours import NeighbourExplorer\n"
+        "from helpers.widgets.table import pixels",
+        'NeighbourExplorer(nearest(pixels()[0], "manhattan", 26)[1])',
+        "ArrowRight",
+    ),
+    "linked": (
+        "from helpers.widgets.linked import LinkedExplorer", "LinkedExplorer()", "ArrowRight"
+    ),
+}  # fmt: skip
 
 INLINE = """
 import ipywidgets, matplotlib.pyplot as plt, numpy as np

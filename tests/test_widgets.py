@@ -1,15 +1,23 @@
 """Explorers without a browser: each scene, each code panel, each event."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from helpers import plots, survey
+from helpers.distances import nearest
+from helpers.embedding import read_grid
 from helpers.galaxies import GALAXIES
+from helpers.widgets.linked import FILE, SETTINGS, LinkedExplorer, LinkedScene
 from helpers.widgets.maps import SCALES, MapExplorer, MapScene, levels
+from helpers.widgets.neighbours import NeighbourExplorer, NeighbourScene
+from helpers.widgets.table import pixels
+from helpers.widgets.umap import UmapExplorer, UmapScene
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +40,15 @@ def drawn_by(code: str, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
     pixels = np.asarray(canvas.buffer_rgba()).copy()
     plt.close(figure)
     return pixels
+
+
+def assert_same_three_ways(changed, fresh, state: dict, monkeypatch) -> None:
+    """Changed into a state, drawn in it at once, and drawn by its code: one picture."""
+    changed.update(**state)
+    fresh.update(**state)
+    picture = changed.pixels().copy()
+    assert np.array_equal(picture, fresh.pixels()), state
+    assert np.array_equal(picture, drawn_by(changed.code(), monkeypatch)), state
 
 
 # ------------------------------------------------------------------------------- map explorer
@@ -59,15 +76,10 @@ def test_a_changed_map_looks_as_if_drawn_at_once_and_as_its_code_draws_it(monkey
     while compared < 30:
         state = map_state(rng)
         try:
-            scene.update(**state)
+            assert_same_three_ways(scene, MapScene(), state, monkeypatch)
         except ValueError as error:
             assert "comes without errors" in str(error) and state["cut"] > 0
             continue
-        changed = scene.pixels().copy()
-        fresh = MapScene()
-        fresh.update(**state)
-        assert np.array_equal(changed, fresh.pixels()), state
-        assert np.array_equal(changed, drawn_by(scene.code(), monkeypatch)), state
         compared += 1
 
 
@@ -134,6 +146,228 @@ def test_a_cut_that_leaves_nothing_is_said():
 def test_an_unknown_map_or_galaxy_is_named():
     with pytest.raises((KeyError, ValueError), match="F999"):
         MapExplorer(name="F999")
+
+
+# ------------------------------------------------------------------------------ UMAP explorer
+
+
+def test_a_changed_embedding_looks_as_if_drawn_at_once_and_as_its_code_draws_it(monkeypatch):
+    rng, scene, grid = np.random.default_rng(0), UmapScene(), read_grid()
+    frame, _, _ = pixels()
+    for number in rng.choice(len(grid.cells), 8, replace=False):
+        distance, n_neighbors, min_dist, random_state = grid.cells[number]
+        state = {
+            "distance": distance,
+            "n_neighbors": n_neighbors,
+            "min_dist": min_dist,
+            "random_state": random_state,
+            "colour": str(rng.choice(frame.columns)),
+            "galaxy": str(rng.choice(list(GALAXIES))),
+            "pixel": None if rng.random() < 0.4 else int(rng.integers(len(frame))),
+        }
+        assert_same_three_ways(scene, UmapScene(), state, monkeypatch)
+
+
+def test_the_adopted_picture_shares_all_its_neighbours_with_itself():
+    scene = UmapScene()
+    scene.update()
+    assert "100% are the same as in the adopted picture" in scene.words()
+    scene.update(random_state=1)
+    assert "100% are the same" not in scene.words()
+
+
+def test_a_click_marks_the_nearest_point_and_shows_its_galaxy():
+    explorer = UmapExplorer()
+    frame, _, galaxy_of = pixels()
+    row = int(np.flatnonzero(galaxy_of == "NGC 628")[100])
+    explorer.act({"kind": "click", "area": "picture", "at": tuple(explorer.scene.points[row])})
+    assert explorer.pixel == row and explorer.controls["galaxy"].value == "NGC 628"
+    assert frame.index[row] in explorer.picture.words
+
+
+def test_arrow_keys_walk_over_the_sky():
+    explorer = UmapExplorer()
+    _, place, galaxy_of = pixels()
+    explorer.act({"kind": "key", "key": "ArrowRight", "more": False})
+    first = explorer.pixel
+    explorer.act({"kind": "key", "key": "ArrowRight", "more": False})
+    assert place["x"][explorer.pixel] > place["x"][first]
+    assert galaxy_of[explorer.pixel] == explorer.controls["galaxy"].value
+
+
+def test_a_picture_that_is_not_shipped_is_said_and_the_old_one_stays():
+    explorer = UmapExplorer()
+    explorer.controls["n_neighbors"].value = 100
+    image = explorer.picture.image
+    explorer.controls["distance"].value = "cosine"
+    assert "There is no picture" in explorer.picture.words and explorer.picture.image == image
+
+
+def test_a_live_picture_can_be_stopped_and_is_shown_when_it_is_done(monkeypatch):
+    explorer = UmapExplorer()
+    explorer.controls["distance"].value = "standardised"
+    rounds = []
+
+    def quick_embed(neighbours, n_neighbors, min_dist, random_state, progress):
+        rounds.append(n_neighbors)
+        for done in range(1, 101):
+            progress(done, 100)
+            if len(rounds) == 1:
+                explorer._stop.set()
+        return read_grid().points() + np.float32(len(rounds))
+
+    monkeypatch.setattr("helpers.widgets.umap.embed", quick_embed)
+    for expected in ("Shipped", "Made live"):
+        explorer.compute()
+        explorer._thread.join(30)
+        assert explorer.picture.words.startswith(expected)
+        assert not explorer.go.disabled and explorer.stop.disabled
+    explorer.controls["min_dist"].value = 0.1
+    explorer.controls["distance"].value = "forest"
+    assert explorer.picture.words.startswith("Shipped")
+
+
+# ------------------------------------------------------------------------- neighbour explorer
+
+
+@pytest.fixture(scope="module")
+def by_forest() -> np.ndarray:
+    """Stand-ins for the forest's neighbours: the form is the same, and it takes no ten seconds."""
+    return nearest(pixels()[0], "manhattan", 26)[1]
+
+
+def test_changed_neighbours_look_as_if_drawn_at_once_and_as_their_code_draws_them(
+    by_forest, monkeypatch
+):
+    class Known:
+        """In the forest's place when the code panel asks for one."""
+
+        def __init__(self, **settings):
+            assert settings == {"random_state": 0, "n_jobs": 2}
+
+        def fit(self, frame):
+            return self
+
+        def kneighbors(self, number):
+            return None, by_forest
+
+    monkeypatch.setattr("helpers.forest.UnsupervisedForest", Known)
+    rng, scene = np.random.default_rng(0), NeighbourScene(by_forest)
+    frame, _, _ = pixels()
+    for _ in range(5):
+        state = {
+            "pixel": int(rng.integers(len(frame))),
+            "n_neighbors": int(rng.integers(1, 26)),
+            "colour": str(rng.choice(frame.columns)),
+        }
+        assert_same_three_ways(scene, NeighbourScene(by_forest), state, monkeypatch)
+
+
+def test_the_words_count_the_shared_neighbours(by_forest):
+    scene = NeighbourScene(by_forest)
+    scene.update(pixel=7)
+    assert "manhattan 25" in scene.words()
+
+
+def test_a_click_in_any_panel_picks_the_pixel_of_that_galaxy(by_forest):
+    explorer = NeighbourExplorer(by_forest)
+    _, place, galaxy_of = pixels()
+    row = int(np.flatnonzero(galaxy_of == "NGC 7496")[50])
+    at = (place["x"][row] + 0.2, place["y"][row] - 0.2)
+    explorer.act({"kind": "click", "area": "NGC 7496, cosine", "at": at})
+    assert explorer.pixel == row and explorer.controls["galaxy"].value == "NGC 7496"
+
+
+def test_other_neighbours_are_refused():
+    with pytest.raises(ValueError, match=r"give forest.kneighbors\(26\)"):
+        NeighbourExplorer(np.zeros((10, 5), int))
+
+
+# ---------------------------------------------------------------------------- linked explorer
+
+SQUARE = [[-1.0, -1.0], [4.0, -1.0], [4.0, 4.0], [-1.0, 4.0]]
+
+
+def lasso(area: str, path: list, more: bool = False) -> dict:
+    return {"kind": "lasso", "area": area, "path": path, "more": more}
+
+
+def test_a_changed_selection_looks_as_if_drawn_at_once_and_as_its_code_draws_it(monkeypatch):
+    explorer = LinkedExplorer()
+    middle = explorer.scene.points.mean(axis=0)
+    steps = [
+        lambda: None,
+        lambda: explorer.act(lasso("paper", (np.array(SQUARE) + middle - 1).tolist())),
+        lambda: explorer.act(lasso("NGC 1365", [[50, 50], [100, 50], [100, 100]], more=True)),
+        lambda: explorer.controls["method"].set_trait("value", "dbscan"),
+        lambda: explorer.act({"kind": "key", "key": "ArrowRight", "more": False}),
+        lambda: explorer.controls["method"].set_trait("value", "kmeans"),
+        lambda: explorer.act({"kind": "click", "area": "NGC 628", "at": (40, 40), "more": False}),
+    ]
+    for step in steps:
+        step()
+        assert_same_three_ways(explorer.scene, LinkedScene(), explorer.state(), monkeypatch)
+
+
+def test_a_lasso_on_paper_selects_what_is_inside():
+    explorer = LinkedExplorer()
+    x, y = explorer.scene.points.T
+    left, right, low, high = np.quantile(x, 0.3), np.quantile(x, 0.6), y.min() - 1, y.max() + 1
+    corners = [[left, low], [right, low], [right, high], [left, high]]
+    explorer.act(lasso("paper", corners))
+    assert abs(explorer.selected.mean() - 0.3) < 0.01
+    assert f"{explorer.selected.sum()} selected" in explorer.picture.words
+
+
+def test_a_lasso_on_a_sky_selects_pixels_of_that_galaxy_alone():
+    explorer = LinkedExplorer()
+    _, _, galaxy_of = pixels()
+    explorer.act(lasso("NGC 7496", [[-1, -1], [500, -1], [500, 500], [-1, 500]]))
+    assert np.array_equal(explorer.selected, galaxy_of == "NGC 7496")
+    explorer.act(lasso("NGC 628", [[-1, -1], [500, -1], [500, 500], [-1, 500]], more=True))
+    assert np.array_equal(explorer.selected, galaxy_of != "NGC 1365")
+
+
+def test_a_click_on_the_sky_selects_the_group_and_other_groups_forget_it():
+    explorer = LinkedExplorer()
+    _, place, _ = pixels()
+    at = (place["x"][0], place["y"][0])
+    explorer.act({"kind": "click", "area": "NGC 628", "at": at, "more": False})
+    assert explorer.selected[0] and explorer.how.startswith("labels == ")
+    explorer.controls["value"].value = 7
+    assert not explorer.selected.any()
+
+
+def test_more_groups_than_colours_are_said_and_the_picture_stays():
+    explorer = LinkedExplorer()
+    image = explorer.picture.image
+    explorer.scene.update(method="hdbscan", value=100)
+    many = {"hdbscan": ("min_cluster_size", (5, 100), 100)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("helpers.widgets.linked.SETTINGS", SETTINGS | many)
+        with pytest.raises(ValueError, match="Choose another value"):
+            explorer.scene.update(method="hdbscan", value=5)
+    assert explorer.picture.image == image
+
+
+def test_selections_are_named_kept_and_written_whole(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    explorer = LinkedExplorer()
+    with pytest.raises(ValueError, match="Nothing is kept"):
+        explorer.export(tmp_path / "table.csv")
+    with pytest.raises(ValueError, match="Nothing is selected"):
+        explorer.keep("arm")
+    explorer.act({"kind": "key", "key": "ArrowRight", "more": False})
+    for wrong, says in ((" ", "a name first"), ("x", "a column x already")):
+        with pytest.raises(ValueError, match=says):
+            explorer.keep(wrong)
+    explorer.keep("arm, northern")
+    explorer.export(tmp_path / "table.csv")
+    read = pd.read_csv(tmp_path / "table.csv", index_col="pixel_id")
+    assert np.array_equal(read["arm, northern"], explorer.selected)
+    assert list(tmp_path.iterdir()) == [tmp_path / "table.csv"]
+    explorer.export_it.click()
+    assert "Written" in explorer.said.value and Path(FILE).is_file()
 
 
 # ------------------------------------------------------------------------------- what all share

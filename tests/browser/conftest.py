@@ -244,17 +244,17 @@ def pixels(image: bytes) -> np.ndarray:
     return np.asarray(Image.open(BytesIO(image)).convert("RGB"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def open_notebook(browser: Browser, lab: str) -> Iterator:
-    """Open a notebook and run it from top to bottom; each once in a module."""
-    known: dict[str, Notebook] = {}
+    """Open a notebook and run it from top to bottom; each once."""
+    known: dict[tuple[str, str], Notebook] = {}
 
-    def open_and_run(name: str) -> Notebook:
-        if name not in known:
-            known[name] = Notebook(browser, lab, name)
-            known[name].open()
-            known[name].run_all()
-        return known[name]
+    def open_and_run(name: str, whose: str = "all") -> Notebook:
+        if (name, whose) not in known:
+            known[name, whose] = Notebook(browser, lab, name)
+            known[name, whose].open()
+            known[name, whose].run_all()
+        return known[name, whose]
 
     yield open_and_run
     for notebook in known.values():

@@ -1,0 +1,43 @@
+"""What the UMAP explorer of notebook 05 does beyond the others."""
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="module")
+def explorer(open_notebook):
+    return open_notebook("05_umap", "UMAP explorer").explorer()
+
+
+def click(explorer, x: float, y: float) -> None:
+    explorer.frame.scroll_into_view_if_needed()
+    box = explorer.frame.bounding_box()
+    explorer.page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+
+
+def test_a_click_marks_a_pixel_in_the_picture_and_on_the_sky(explorer):
+    before = explorer.pixels()
+    explorer.after(lambda: click(explorer, 0.25, 0.5))
+    assert "Marked: ngc" in explorer.words and not np.array_equal(explorer.pixels(), before)
+    marked = explorer.words
+    explorer.after(lambda: click(explorer, 0.7, 0.5))
+    assert "Marked: ngc" in explorer.words and explorer.words != marked
+
+
+def test_it_can_compute_live_and_be_stopped(explorer):
+    go, stop = (explorer.box.get_by_role("button", name=name) for name in ("Compute live", "Stop"))
+    menu = explorer.box.locator("select").first
+    menu.select_option("standardised")
+    explorer.page.wait_for_timeout(1500)
+    go.click()
+    explorer.page.wait_for_timeout(1500)
+    stop.click()
+    explorer.page.wait_for_timeout(3000)
+    assert go.is_enabled() and not explorer.words.startswith("Made live")
+    go.click()
+    explorer.page.wait_for_function(
+        "(words) => words.textContent.startsWith('Made live')",
+        arg=explorer.picture.locator(".course-words").element_handle(),
+        timeout=90_000,
+    )
+    assert go.is_enabled()
