@@ -34,6 +34,15 @@ EXPLORERS = {
         'NeighbourExplorer(nearest(pixels()[0], "manhattan", 26)[1])',
         "ArrowRight",
     ),
+    "features": (
+        "import pandas as pd\n"
+        "from helpers.widgets.features import FeatureExplorer\n"
+        "from helpers.widgets.table import pixels\n"
+        "names = [name.removeprefix('log_') for name in pixels()[0]][1:]\n"
+        "loss = pd.DataFrame({'shuffled': .1, 'dropped': .0, 'stands in': 'ha'}, index=names)",
+        "FeatureExplorer(pixels()[0], loss)",
+        "ArrowDown",
+    ),
     "linked": (
         "from helpers.widgets.linked import LinkedExplorer", "LinkedExplorer()", "ArrowRight"
     ),

@@ -13,6 +13,7 @@ from helpers import plots, survey
 from helpers.distances import nearest
 from helpers.embedding import read_grid
 from helpers.galaxies import GALAXIES
+from helpers.widgets.features import FeatureExplorer, FeatureScene
 from helpers.widgets.linked import FILE, SETTINGS, LinkedExplorer, LinkedScene
 from helpers.widgets.maps import SCALES, MapExplorer, MapScene, levels
 from helpers.widgets.neighbours import NeighbourExplorer, NeighbourScene
@@ -281,6 +282,55 @@ def test_a_click_in_any_panel_picks_the_pixel_of_that_galaxy(by_forest):
 def test_other_neighbours_are_refused():
     with pytest.raises(ValueError, match=r"give forest.kneighbors\(26\)"):
         NeighbourExplorer(np.zeros((10, 5), int))
+
+
+# --------------------------------------------------------------------------- feature explorer
+
+
+@pytest.fixture(scope="module")
+def losses() -> pd.DataFrame:
+    """Losses as section 12 of notebook 03 makes them; here they are drawn by lot."""
+    names = [name.removeprefix("log_") for name in pixels()[0] if name != "log_co_flux"]
+    rng = np.random.default_rng(0)
+    table = {"shuffled": rng.random(len(names)), "dropped": rng.random(len(names)) / 10}
+    return pd.DataFrame(table | {"stands in": names[3:] + names[:3]}, index=names)
+
+
+def test_changed_features_look_as_if_drawn_at_once_and_as_their_code_draws_them(
+    losses, monkeypatch
+):
+    frame, _, _ = pixels()
+    explorer, rng = FeatureExplorer(frame, losses), np.random.default_rng(1)
+    for number in range(6):
+        state = {axis: str(rng.choice(frame.columns)) for axis in ("x", "y", "colour")}
+        state["drop"] = "log_sii_ha" if number % 3 else "nothing"
+        fresh = FeatureScene(frame, explorer.scene.table)
+        assert_same_three_ways(explorer.scene, fresh, state, monkeypatch)
+
+
+def test_a_click_on_a_correlation_draws_its_two_features(losses):
+    explorer = FeatureExplorer(pixels()[0], losses)
+    explorer.act({"kind": "click", "area": "matrix", "at": (0.3, 2.2)})
+    assert (
+        explorer.controls["x"].value == "log_co_flux" and explorer.controls["y"].value == "log_ha"
+    )
+    explorer.act({"kind": "key", "key": "ArrowUp", "more": False})
+    assert explorer.controls["y"].value == "log_co_width"
+    r = pixels()[0][["log_co_flux", "log_co_width"]].corr().iloc[0, 1]
+    assert f"r = {r:+.2f}" in explorer.picture.words
+
+
+def test_a_dropped_feature_says_its_loss_and_who_stands_in(losses):
+    explorer = FeatureExplorer(pixels()[0], losses)
+    explorer.controls["drop"].value = "log_sii_ha"
+    row = losses.loc["sii_ha"]
+    assert f"falls by {row['dropped']:.3f}" in explorer.picture.words
+    assert f"{row['stands in']} stands in" in explorer.picture.words
+
+
+def test_another_table_of_losses_is_refused(losses):
+    with pytest.raises(ValueError, match="losses of section 12"):
+        FeatureExplorer(pixels()[0], losses.drop(columns="stands in"))
 
 
 # ---------------------------------------------------------------------------- linked explorer

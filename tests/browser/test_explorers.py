@@ -5,6 +5,7 @@ import pytest
 
 EXPLORERS = {
     "01_inspect_maps": "ArrowRight",
+    "03_features": "ArrowDown",
     "04_rf_distance": "ArrowRight",
     "05_umap": "ArrowRight",
     "06_clustering": "ArrowRight",
@@ -57,7 +58,6 @@ def test_every_menu_answers_to_the_keyboard(explorer):
 
 def test_every_slider_answers_to_the_keyboard_and_to_the_mouse(explorer):
     sliders = explorer.box.locator(".widget-hslider")
-    assert sliders.count() >= 1
     for number in range(sliders.count()):
         handle = sliders.nth(number).locator(".noUi-handle").first
         at_the_end = handle.evaluate("(h) => h.ariaValueNow === h.ariaValueMax")
