@@ -24,6 +24,10 @@ from pathlib import Path
 
 import numpy as np
 
+N_NEIGHBORS = (5, 10, 25, 50, 100, 200)
+MIN_DIST = (0.0, 0.1, 0.25, 0.5, 0.99)
+"""The hyper-parameters of the course's grid of pictures."""
+
 
 class Progress:
     """Print on one line how far a run is and how long it still takes.
@@ -121,8 +125,8 @@ def embed(
 
 def embedding_grid(
     neighbours: tuple[np.ndarray, np.ndarray],
-    n_neighbors: Iterable[int] = (5, 10, 25, 50, 100, 200),
-    min_dist: Iterable[float] = (0.0, 0.1, 0.25, 0.5, 0.99),
+    n_neighbors: Iterable[int] = N_NEIGHBORS,
+    min_dist: Iterable[float] = MIN_DIST,
     random_state: Iterable[int] = (0,),
     n_epochs: int = 300,
     folder: str | Path | None = None,
@@ -278,7 +282,8 @@ def _checked(neighbours, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
         distances, indices = (np.asarray(part) for part in neighbours)
     except (TypeError, ValueError):
         raise ValueError(
-            "The neighbours must be a pair (distances, indices), as kneighbors returns."
+            "The neighbours must be a pair (distances, indices), as `nearest` returns, or "
+            "`kneighbors` of a forest."
         ) from None
     kinds = distances.dtype.kind in "fiu" and indices.dtype.kind in "iu"
     if not kinds or distances.shape != indices.shape or indices.ndim != 2:
@@ -327,7 +332,7 @@ def _checked(neighbours, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
 GRID = Path(__file__).resolve().parent.parent / "data" / "embeddings" / "umap_grid.npz"
 """The pictures of the embedded table that are shipped; ``python course.py data --grid``."""
 
-_FIRST = ("forest", 25, 0.0, 0)
+FIRST = ("forest", 25, 0.0, 0)
 """The adopted picture, to which all others are aligned."""
 _FORMAT = 1
 _STEPS = 2**16 - 1
@@ -518,7 +523,7 @@ def write_grid(path: str | Path, frame, pictures: dict, made_with: dict) -> None
     made_with : dict
         What else is worth knowing, as numbers and words.
     """
-    aligned = np.stack([align(points, pictures[_FIRST]).T for points in pictures.values()])
+    aligned = np.stack([align(points, pictures[FIRST]).T for points in pictures.values()])
     low, high = (find(aligned, axis=2, keepdims=True) for find in (np.min, np.max))
     wide = np.where(high > low, high - low, 1)
     coordinates = np.rint((aligned - low) / wide * _STEPS).astype(np.uint16)

@@ -249,7 +249,8 @@ def _known_neighbours(neighbours, k: int) -> np.ndarray:
         known = indices.shape[1] - 1
     except (TypeError, ValueError, IndexError):
         raise ValueError(
-            "The neighbours must be a pair (distances, indices), as kneighbors returns."
+            "The neighbours must be a pair (distances, indices), as `nearest` returns, or "
+            "`kneighbors` of a forest."
         ) from None
     if k > known:
         raise ValueError(

@@ -15,7 +15,6 @@ import shutil
 import sys
 import tempfile
 import time
-import warnings
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -23,18 +22,16 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from astropy.io import fits
 from astropy.table import vstack
 
 from helpers import simulate, survey
-from helpers.distances import METRICS, nearest
-from helpers.embedding import GRID, Progress, embedding_grid, write_grid
+from helpers.embedding import GRID, MIN_DIST, N_NEIGHBORS, Progress, embedding_grid, write_grid
 from helpers.features import feature_table, learning_frame
 from helpers.forest import UnsupervisedForest
 from helpers.galaxies import GALAXIES, Galaxy
 from helpers.maps import write_maps
-from helpers.null import one_gaussian, shuffle_columns
+from helpers.pictures import SEEDS, Pictures, near
 from helpers.resolution import common_maps
 
 SHIPPED = {
@@ -157,30 +154,6 @@ def _squeeze(path: Path) -> None:
     path.unlink()
 
 
-def other_forests(frame: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, int]]:
-    """The names, tables and seeds of the forests beside the adopted one.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        The embedded table.
-
-    Returns
-    -------
-    dict
-        ``forest 1`` and ``forest 2``: the same table, other seeds of the forest. ``shuffled`` and
-        ``gaussian``: the same seed, tables without groups (`helpers.null`). Their rows are no
-        pixels, so it means nothing that `write_grid` turns their pictures as near to the adopted
-        one as can be; it does no harm either, since distances within a picture stay.
-    """
-    return {
-        "forest 1": (frame, 1),
-        "forest 2": (frame, 2),
-        "shuffled": (shuffle_columns(frame, random_state=0), 0),
-        "gaussian": (one_gaussian(frame, random_state=0), 0),
-    }
-
-
 def remake_grid(folder: Path = GRID.parent) -> None:
     """Lay out the embedded table anew with every choice of the hyper-parameters.
 
@@ -193,23 +166,17 @@ def remake_grid(folder: Path = GRID.parent) -> None:
         Where to write.
     """
     frame = learning_frame(vstack([feature_table(name) for name in GALAXIES]))
-    forest = UnsupervisedForest(random_state=0, n_jobs=2).fit(frame)
-    unfinished, seeds = Path(folder) / "unfinished", (0, 1, 2)
-    grids = {"forest": (forest.kneighbors(200), {"n_neighbors": (5, 10, 25, 50, 100, 200)})}
-    near = {name: nearest(frame, name, 25, n_jobs=2) for name in METRICS}
-    for name, (table, seed) in other_forests(frame).items():
-        with warnings.catch_warnings():
-            # It says that in shuffled columns there is nothing to learn, which they are for.
-            warnings.filterwarnings("ignore", "Real and synthetic objects", UserWarning)
-            near[name] = UnsupervisedForest(random_state=seed, n_jobs=2).fit(table).kneighbors(25)
-    for name, neighbours in near.items():
-        grids[name] = neighbours, {"n_neighbors": (25,), "min_dist": (0.0,)}
-    pictures = {}
-    for name, (neighbours, settings) in grids.items():
-        settings |= {"random_state": seeds, "folder": unfinished}
-        made = embedding_grid(neighbours, **settings, progress=Progress(f"{name}:"))
+    unfinished, pictures = Path(folder) / "unfinished", {}
+    for name in Pictures.distances:
+        whole = name == "forest"
+        numbers, gaps = (N_NEIGHBORS, MIN_DIST) if whole else ((25,), (0.0,))
+        neighbours = near(frame, name, max(numbers))
+        made = embedding_grid(
+            neighbours, numbers, gaps, SEEDS, folder=unfinished, progress=Progress(f"{name}:")
+        )
         pictures |= {(name, *setting): points for setting, points in made.items()}
     packages = ("umap-learn", "scikit-learn", "scipy", "numba", "numpy")
+    forest = UnsupervisedForest(random_state=0)
     parameters = {k: v for k, v in forest.get_params().items() if k != "n_jobs"}
     made_with = {"forest": parameters, "n_epochs": 300} | {name: version(name) for name in packages}
     write_grid(Path(folder) / GRID.name, frame, pictures, made_with)

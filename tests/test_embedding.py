@@ -17,7 +17,7 @@ from sklearn.manifold import trustworthiness
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
-from helpers import layout, remake
+from helpers import layout, pictures, remake
 from helpers.distances import METRICS, nearest
 from helpers.embedding import GRID, Progress, align, embed, embedding_grid, read_grid, write_grid
 from helpers.features import feature_table, learning_frame
@@ -508,12 +508,12 @@ def test_the_command_makes_what_the_course_promises(tmp_path, monkeypatch, blobs
             self.set_params(n_estimators=20)
             return super().fit(X)
 
-    def quick(neighbours, **settings):
+    def quick(neighbours, *grid, **settings):
         linked.append(neighbours[1])
-        return embedding_grid(neighbours, **settings, n_epochs=11)
+        return embedding_grid(neighbours, *grid, **settings, n_epochs=11)
 
     monkeypatch.setattr(remake, "learning_frame", lambda _: table)
-    monkeypatch.setattr(remake, "UnsupervisedForest", Small)
+    monkeypatch.setattr(pictures, "UnsupervisedForest", Small)
     monkeypatch.setattr(remake, "embedding_grid", quick)
     remake.remake_grid(tmp_path)
     grid = read_grid(tmp_path / GRID.name)
@@ -539,7 +539,7 @@ def test_a_slider_does_not_turn_the_picture(shipped):
 def test_the_shipped_grid_is_read_without_what_makes_it():
     """umap-learn, numba and scikit-learn take seconds to import."""
     code = (
-        "import sys; from helpers.embedding import read_grid; print(read_grid().points().shape); "
+        "import sys; from helpers import dataset, exercises; print(dataset.grid().points().shape); "
         "print({'umap', 'numba', 'sklearn', 'pynndescent'} & set(sys.modules))"
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
