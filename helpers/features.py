@@ -7,6 +7,7 @@ PAH bands, Hα in the flux and in its dust correction) are counted as what they 
 """
 
 import numbers
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -453,7 +454,7 @@ def feature_snr(table: Table, feature: str) -> np.ndarray:
 
 
 def learning_frame(
-    table: Table, features: Sequence[str] = ADOPTED, *, missing: str = "drop"
+    table: Table, features: Sequence[str] | None = None, *, missing: str = "drop"
 ) -> pd.DataFrame:
     """What enters scikit-learn: logarithms of detected values, a row a pixel.
 
@@ -461,8 +462,9 @@ def learning_frame(
     ----------
     table : Table
         From `feature_table`, or several of those stacked.
-    features : sequence of str
-        Names from `FEATURES`.
+    features : sequence of str, optional
+        Names from `FEATURES`; by default `ADOPTED`, without those that a galaxy has no maps for
+        (``meta["absent"]``), which is said in a warning.
     missing : {"drop", "nan"}
         Drop a pixel in which any feature is not detected, or keep it with NaN there. Upper
         limits are not values: they count as not detected.
@@ -484,6 +486,8 @@ def learning_frame(
     """
     if missing not in ("drop", "nan"):
         raise ValueError(f'missing={missing!r} is not known. Choose missing="drop" or "nan".')
+    if features is None:
+        features = _adopted(table)
     features = [features] if isinstance(features, str) else list(features)
     if not features:
         raise ValueError("No feature was chosen. Give at least one name, as in features.ADOPTED.")
@@ -528,6 +532,19 @@ def learning_frame(
     frame = frame[keep]
     frame.attrs["cuts"] = cuts
     return frame
+
+
+def _adopted(table: Table) -> list[str]:
+    absent = {name for _, name in getattr(table, "meta", {}).get("absent", [])}
+    lacking = {f: {*FEATURES[f].inputs} & absent for f in ADOPTED}
+    for f, names in lacking.items():
+        if names:
+            warnings.warn(
+                f"There is no {' and no '.join(sorted(names))} of every galaxy in this table: "
+                f"{f} is left out.",
+                stacklevel=3,
+            )
+    return [f for f in ADOPTED if not lacking[f]]
 
 
 def _check(table: Table, features: Sequence[str], *columns: str) -> None:

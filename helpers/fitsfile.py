@@ -135,7 +135,13 @@ def choose_hdu(hdus: fits.HDUList, hdu: str | int | None, path: Path) -> int:
 
 def plane_of(hdu, plane: int | None, what: str) -> np.ndarray:
     """The image (float, rows by columns), or one plane of it if it is a cube."""
-    values = hdu.data
+    try:
+        values = hdu.data
+    except (TypeError, ValueError, OverflowError) as fault:
+        raise ValueError(
+            f"The values of {what} cannot be read: its header (BITPIX, BSCALE, BZERO, BLANK) makes "
+            f"no sense ({' '.join(str(fault).split())}). Mend it, or download the file again."
+        ) from fault
     # without the empty axes of radio maps, Stokes and frequency
     values = values.reshape([n for n in values.shape[:-2] if n > 1] + [*values.shape[-2:]])
     if values.ndim == 3:
@@ -163,7 +169,13 @@ def celestial_wcs(header: fits.Header, what: str) -> tuple[WCS, bool]:
     Only the cards that place the image on the sky are read: what real headers say of dates and
     observatories is often in an older spelling, which astropy would repair with a warning.
     """
-    cards = fits.Header([card for card in header.cards if _WCS_CARD.fullmatch(card.keyword)])
+    cards = fits.Header(
+        [
+            card
+            for card in header.cards
+            if _WCS_CARD.fullmatch(card.keyword) and card.value is not None
+        ]
+    )
     if "RADECSYS" in cards:
         cards.rename_keyword("RADECSYS", "RADESYS")
     try:
@@ -179,7 +191,7 @@ def celestial_wcs(header: fits.Header, what: str) -> tuple[WCS, bool]:
                 raise ValueError("the first two axes are not those of the sky")
             sky = full.sub([WCSSUB_LONGITUDE, WCSSUB_LATITUDE])
             return sky, full.wcs.lat < full.wcs.lng
-    except (WcsError, ValueError) as fault:
+    except (WcsError, ValueError, TypeError, AttributeError, KeyError) as fault:
         raise ValueError(
             f"The sky coordinates in the header of {what} make no sense "
             f"({' '.join(str(fault).split())}): give the right ones with wcs=."
@@ -281,13 +293,16 @@ def _usual_error(name: str, names: list[str], path: Path) -> str | Path | None:
 
 def _in_unit(hdu, unit: u.UnitBase, plane: int | None, what: str) -> np.ndarray:
     errors = plane_of(hdu, plane, what)
+    if plane is None:
+        del hdu.data
     if not str(hdu.header.get("BUNIT", "")).strip():
         return errors
     own = unit_of(hdu.header, None, what)
     try:
-        return errors * errors.dtype.type(own.to(unit))
+        errors *= errors.dtype.type(own.to(unit))
     except u.UnitConversionError:
         raise ValueError(
             f"The errors in {what} are in {own}, the map in {unit}: these are not its errors. "
             "Name the right ones with error=."
         ) from None
+    return errors

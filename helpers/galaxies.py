@@ -1,4 +1,4 @@
-"""The three galaxies of the course: where they are, how far, how tilted, and their common grid."""
+"""The galaxies of the survey: where they are, how far, how tilted, and the grid of each."""
 
 from dataclasses import dataclass
 
@@ -16,9 +16,11 @@ class Galaxy:
     """What is known of one galaxy before looking at any map.
 
     The numbers are those of the PHANGS sample table, version 1.6 (Leroy et al. 2021,
-    ApJS 257, 43); the resolutions are those of the PHANGS-ALMA maps and of the PHANGS-MUSE
-    mosaics that the archives call ``copt``; the width is the course's own choice, wide enough
-    for the part of the galaxy that all telescopes have seen.
+    ApJS 257, 43). ``muse_fwhm`` is the resolution of the PHANGS-MUSE mosaics that the archives
+    call ``copt``, as it stands in the names of their files; ``alma_fwhm`` that of the PHANGS-ALMA
+    maps, where the course needs it before it has opened one. The width is the course's own
+    choice: of its three galaxies wide enough for the part that all telescopes have seen, of the
+    others twice R25, but not more than 300 arcsec.
     """
 
     name: str
@@ -36,10 +38,11 @@ class Galaxy:
     stellar_mass: u.Quantity
     star_formation_rate: u.Quantity
     nucleus: str
-    """``none``, ``Sy1.8`` or ``Sy2``."""
+    """``none``, ``Sy1.8``, ``Sy2``, or ``?`` where the course does not say."""
     width: u.Quantity
     """Side of the square on the sky that the course's maps cover."""
     alma_fwhm: u.Quantity
+    """NaN where it is left to the map's header."""
     muse_fwhm: u.Quantity
 
     def angle(self, length: u.Quantity) -> u.Quantity:
@@ -144,15 +147,34 @@ name      RA       Dec       Mpc    incl  PA     v_LSR   R25    Re    logM   SFR
 NGC_628   24.1739   15.7836   9.84   8.9   20.7   650.8  296.6  81.8  10.34   1.75  none   220    1.12  0.92
 NGC_1365  53.4015  -36.1404  19.57  55.4  201.1  1613.3  360.7  29.3  10.99  16.90  Sy1.8  230    1.40  1.15
 NGC_7496  347.4470 -43.4278  18.72  35.9  193.7  1639.2  100.5  41.7  10.00   2.26  Sy2    110    1.68  0.89
+IC_5332   353.6145 -36.1011   9.01  26.9   74.4   699.3  182.0  82.6   9.67   0.41  ?      -      -     0.87
+NGC_1087  41.6049   -0.4987  15.85  42.9  359.1  1501.5   89.1  42.1   9.93   1.31  ?      -      -     0.92
+NGC_1300  49.9208  -19.4111  18.99  31.8  278.0  1545.4  178.3  70.9  10.62   1.17  ?      -      -     0.89
+NGC_1385  54.3690  -24.5012  17.22  44.0  181.3  1476.8  102.1  40.4   9.98   2.09  ?      -      -     0.77
+NGC_1433  55.5062  -47.2219  18.63  28.6  199.7  1057.4  185.8  47.7  10.87   1.13  ?      -      -     0.91
+NGC_1512  60.9756  -43.3487  18.83  42.5  261.9   871.4  253.0  52.1  10.71   1.28  ?      -      -     1.25
+NGC_1566  65.0016  -54.9380  17.69  29.5  214.7  1483.3  216.8  37.0  10.78   4.54  ?      -      -     0.80
+NGC_1672  71.4270  -59.2473  19.40  42.6  134.3  1318.3  184.6  36.1  10.73   7.60  ?      -      -     0.96
+NGC_2835  139.4704 -22.3547  12.22  41.3    1.0   867.3  192.4  55.7  10.00   1.24  ?      -      -     1.15
+NGC_3351  160.9906  11.7037   9.96  45.1  193.2   774.7  216.8  63.0  10.36   1.32  ?      -      -     1.05
+NGC_3627  170.0625  12.9915  11.32  57.3  173.1   715.4  308.4  66.3  10.83   3.84  ?      -      -     1.05
+NGC_4254  184.7068  14.4164  13.10  34.4   68.1  2388.2  151.1  37.9  10.42   3.07  ?      -      -     0.89
+NGC_4303  185.4789   4.4737  16.99  23.5  312.4  1559.8  206.6  41.6  10.52   5.33  ?      -      -     0.78
+NGC_4321  185.7289  15.8223  15.21  38.5  156.2  1572.3  182.9  74.6  10.75   3.56  ?      -      -     1.16
+NGC_4535  188.5846   8.1980  15.77  44.7  179.7  1953.6  244.4  81.8  10.53   2.16  ?      -      -     0.56
+NGC_5068  199.7281 -21.0387   5.20  35.7  342.4   667.2  224.5  78.0   9.40   0.28  ?      -      -     1.04
 """  # noqa: E501
+# The MUSE widths of NGC 2835 and NGC 4303 are from memory; the others were read in public code
+# that opens the files. `helpers.maps.fwhm` reads the width in the name of the file that is there.
 
 
 def _galaxy(row: str) -> Galaxy:
     name, *facts, nucleus, width, alma, muse = row.split()
     ra, dec, mpc, inclination, angle, velocity, r25, re, log_mass, sfr = map(float, facts)
+    letters, number = name.split("_")
     return Galaxy(
         name=name.replace("_", " "),
-        key=f"ngc{int(name.removeprefix('NGC_')):04d}",
+        key=f"{letters.lower()}{int(number):04d}",
         center=SkyCoord(ra, dec, unit="deg"),
         distance=mpc * u.Mpc,
         inclination=inclination * u.deg,
@@ -163,14 +185,26 @@ def _galaxy(row: str) -> Galaxy:
         stellar_mass=10**log_mass * u.Msun,
         star_formation_rate=sfr * u.Msun / u.yr,
         nucleus=nucleus,
-        width=float(width) * u.arcsec,
-        alma_fwhm=float(alma) * u.arcsec,
+        width=(min(2 * r25, 300.0) if width == "-" else float(width)) * u.arcsec,
+        alma_fwhm=float(alma.replace("-", "nan")) * u.arcsec,
         muse_fwhm=float(muse) * u.arcsec,
     )
 
 
-GALAXIES = {galaxy.name: galaxy for galaxy in map(_galaxy, _SAMPLE.strip().splitlines()[1:])}
-"""The galaxies by name, in the order of the course."""
+SAMPLE = {galaxy.name: galaxy for galaxy in map(_galaxy, _SAMPLE.strip().splitlines()[1:])}
+"""The 19 galaxies that ALMA, MUSE and JWST have seen, by name: first those of the course."""
+
+EMBEDDED = ("NGC 628", "NGC 1365", "NGC 7496")
+"""The galaxies of the survey that comes with the course, in its order."""
+
+GALAXIES = {name: SAMPLE[name] for name in EMBEDDED}
+"""The galaxies that the notebooks look at, by name: of the embedded survey, unless
+`helpers.dataset.choose` chose others."""
+
+
+def one_of_them(usual: str) -> Galaxy:
+    """The galaxy that a notebook usually takes, where it is among `GALAXIES`; else the first."""
+    return GALAXIES.get(usual) or next(iter(GALAXIES.values()))
 
 
 def get_galaxy(name: str | Galaxy) -> Galaxy:
@@ -197,6 +231,10 @@ def get_galaxy(name: str | Galaxy) -> Galaxy:
     letters = name.strip().rstrip("0123456789")
     number = name.strip()[len(letters) :].lstrip("0")
     usual = f"{letters.strip().upper()} {number}"
-    if usual in GALAXIES:
-        return GALAXIES[usual]
-    raise ValueError(f"The course has no galaxy {name!r}. Choose one of: {', '.join(GALAXIES)}.")
+    if usual in SAMPLE:
+        return SAMPLE[usual]
+    others = ", ".join(name for name in SAMPLE if name not in EMBEDDED)
+    raise ValueError(
+        f"The course has no galaxy {name!r}. Choose one of: {', '.join(EMBEDDED)}; with files "
+        f"from the archives also {others}."
+    )

@@ -449,6 +449,8 @@ def _map(hdus, path, hdu, error=None, unit=None, wcs=None, plane=None) -> CCDDat
     if wcs is not None and not isinstance(wcs, WCS):
         raise TypeError(f"wcs= must be an astropy.wcs.WCS, but {_kind(wcs)} was given for {what}.")
     values = fitsfile.plane_of(hdus[index], plane, what)
+    if plane is None:
+        del hdus[index].data  # the file's own copy, for which large maps have no room
     sky, swapped = fitsfile.celestial_wcs(header, what) if wcs is None else (wcs.deepcopy(), False)
     values = values.T if swapped else values
     if not np.isfinite(values).any():

@@ -8,6 +8,7 @@ whole galaxy.
 
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 
 import astropy.units as u
 import numpy as np
@@ -18,9 +19,10 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 from reproject import reproject_interp
 from scipy import fft
-from scipy.ndimage import distance_transform_edt, gaussian_filter, laplace
+from scipy.ndimage import distance_transform_edt, gaussian_filter, laplace, map_coordinates
 from scipy.special import erf
 
+from helpers import fitsfile
 from helpers.galaxies import RESOLUTION, Galaxy, get_galaxy
 from helpers.maps import errors, make_map, require_map, require_maps, valid
 from helpers.maps import fwhm as own_fwhm
@@ -30,12 +32,23 @@ TOLERANCE = 0.05
 
 _MOST_SUB_PIXELS = 1e9
 
+LARGE = 4_000_000
+"""Pixels above which a map is brought to a grid in tiles."""
+
+TILE = 1200
+"""Pixels of the map along the side of a tile."""
+
 SAMPLED_ONLY = ("co_ew", "co_tpeak")
 """Maps that must come at the target resolution, because they may not be convolved."""
 
 
 def match_resolution(
-    image: CCDData, fwhm: u.Quantity, target: u.Quantity, *, noise: str = "beam"
+    image: CCDData,
+    fwhm: u.Quantity,
+    target: u.Quantity,
+    *,
+    noise: str = "beam",
+    kernel: np.ndarray | None = None,
 ) -> CCDData:
     r"""Blur a map to a coarser resolution.
 
@@ -56,6 +69,9 @@ def match_resolution(
     noise : {"beam", "pixel"}
         Whether the noise is correlated over the map's own beam, as in an interferometer's map,
         or independent from pixel to pixel, as (nearly) in a camera's.
+    kernel : (odd, odd) array, optional
+        To blur with instead of the Gaussian, in the map's pixels (see `read_kernel`); it is
+        scaled to sum 1. The errors are still those of the Gaussian.
 
     Returns
     -------
@@ -117,11 +133,11 @@ def match_resolution(
             "would be left. Is the target in the right unit?"
         )
     sigma = in_pixels * gaussian_fwhm_to_sigma
-    kernel = Gaussian2DKernel(*sigma).array
+    gaussian = Gaussian2DKernel(*sigma).array
     good = valid(image)
     values = convolve_fft(
         np.where(good, image.data, np.nan),
-        kernel,
+        gaussian if kernel is None else _checked_kernel(kernel),
         boundary="fill",
         fill_value=np.nan,
         preserve_nan=True,
@@ -131,7 +147,7 @@ def match_resolution(
     )
     error = errors(image)
     if error is not None:
-        ratio = (fwhm / target).to_value(u.one) ** 2 if noise == "beam" else np.sum(kernel**2)
+        ratio = (fwhm / target).to_value(u.one) ** 2 if noise == "beam" else np.sum(gaussian**2)
         error = _blurred_error(np.where(good, error, 0), good, ratio, sigma[::-1])
     dtype = np.result_type(image.data.dtype, np.float32)  # whole numbers would be cut off
     made = make_map(values.astype(dtype), image.unit, image.wcs, error=error, meta=image.meta)
@@ -182,7 +198,7 @@ def to_grid(image: CCDData, wcs: WCS, shape: tuple[int, int]) -> CCDData:
     """
     _refuse_if_empty(image)
     _refuse_if_per_nothing(image.unit)
-    scales, new_scales = _pixel_scales(image.wcs), _pixel_scales(wcs, "grid")
+    _pixel_scales(wcs, "grid")  # refuses what is no grid
     if np.shape(shape) != (2,) or not all(isinstance(n, int | np.integer) and n > 0 for n in shape):
         raise ValueError(
             f"shape={shape!r} is no shape of a grid: give (rows, columns), as galaxy.grid() does."
@@ -192,6 +208,15 @@ def to_grid(image: CCDData, wcs: WCS, shape: tuple[int, int]) -> CCDData:
             f"The grid's WCS is made for {wcs.array_shape} rows and columns, the shape given is "
             f"{tuple(shape)}: are rows and columns swapped?"
         )
+    made = _averaged(image, wcs, shape)
+    if not valid(made).any():
+        _refuse_if_apart(image, wcs, shape)
+    return made
+
+
+def _averaged(image: CCDData, wcs: WCS, shape: tuple[int, int]) -> CCDData:
+    """What `to_grid` returns, which may be empty."""
+    scales, new_scales = _pixel_scales(image.wcs), _pixel_scales(wcs, "grid")
     resolution = image.meta.get("PSFFWHM", 3600 * image.meta.get("BMAJ", 0)) * u.arcsec
     finest = np.maximum(scales.min(), resolution / 4)
     times = max(4, int(np.ceil((new_scales.max() / finest).to_value(u.one))))
@@ -221,14 +246,6 @@ def to_grid(image: CCDData, wcs: WCS, shape: tuple[int, int]) -> CCDData:
     layers = (weight * layers).mean(axis=(2, 4))
     weight = weight.mean(axis=(1, 3))
     covered = weight >= 0.5
-    if not covered.any():
-        there, here = (_center(image.wcs, image.shape), _center(wcs, shape))
-        raise ValueError(
-            f"The map (around {there.to_string('decimal', precision=4)}) and the grid (around "
-            f"{here.to_string('decimal', precision=4)}, RA and Dec in deg) do not overlap: "
-            f"their centres are {here.separation(there).to(u.arcmin):.1f} apart. "
-            "Are they of the same galaxy?"
-        )
     area = 1.0
     if u.pix in image.unit.bases:
         area = np.prod((new_scales / scales).to_value(u.one))
@@ -246,7 +263,10 @@ def to_grid(image: CCDData, wcs: WCS, shape: tuple[int, int]) -> CCDData:
 
 
 def common_maps(
-    galaxy: str | Galaxy, maps: Mapping[str, CCDData], target: u.Quantity = RESOLUTION
+    galaxy: str | Galaxy,
+    maps: Mapping[str, CCDData],
+    target: u.Quantity = RESOLUTION,
+    kernels: Mapping[str, tuple[np.ndarray, u.Quantity]] | None = None,
 ) -> dict[str, CCDData]:
     """Bring all maps of a galaxy to one resolution and one grid.
 
@@ -263,11 +283,19 @@ def common_maps(
         `helpers.maps.fwhm`).
     target : Quantity
         The FWHM wanted and the side of the pixels, a length or an angle.
+    kernels : mapping of str to (array, Quantity), optional
+        For maps that shall not be blurred with a Gaussian: by their name the kernel, and the
+        side of its pixels (see `read_kernel`).
 
     Returns
     -------
     dict of CCDData
         On ``galaxy.grid(target)``.
+
+    Notes
+    -----
+    Large maps are done in tiles, each with a margin wide enough for the kernel and the splines,
+    so that the memory needed hardly grows with the map.
     """
     galaxy = get_galaxy(galaxy)
     grid = galaxy.grid(target)
@@ -280,11 +308,131 @@ def common_maps(
             else:
                 # BMAJ is the beam of an interferometer.
                 noise = "beam" if "BMAJ" in image.meta else "pixel"
-                image = match_resolution(image, own_fwhm(image), angle, noise=noise)
+                options = {"fwhm": own_fwhm(image), "target": angle, "noise": noise}
+                if kernels and name in kernels:
+                    options["kernel"] = kernel_for(image, *kernels[name])
+                if image.data.size > LARGE:
+                    made[name] = _in_tiles(image, grid, options)
+                    continue
+                image = match_resolution(image, **options)
             made[name] = to_grid(image, *grid)
         except ValueError as fault:
             raise ValueError(f"{galaxy.name}, {name}: {fault}") from fault
     return made
+
+
+def read_kernel(path: str | Path) -> tuple[np.ndarray, u.Quantity]:
+    """A convolution kernel from a FITS file, such as those of Aniano et al. (2011).
+
+    Returns
+    -------
+    kernel : (odd, odd) array
+        The first image of the file.
+    pixel : Quantity
+        The side of its pixels: from PIXSCALE (arcsec), else from CD1_1 or CDELT1 (deg).
+
+    Raises
+    ------
+    ValueError
+        If the file holds no kernel: no square image of odd side, or none that says its pixels.
+    """
+    path = fitsfile.existing(path)
+    with fitsfile.opened(path) as hdus:
+        hdu = hdus[fitsfile.choose_hdu(hdus, None, path)]
+        kernel, header = np.asarray(hdu.data, dtype=float), hdu.header
+    pixel = header.get("PIXSCALE", 3600 * abs(header.get("CD1_1", header.get("CDELT1", 0))))
+    if not pixel > 0:
+        raise ValueError(f"{path.name} does not say how large its pixels are: add PIXSCALE.")
+    return _checked_kernel(kernel, path.name), pixel * u.arcsec
+
+
+def kernel_for(image: CCDData, kernel: np.ndarray, pixel: u.Quantity) -> np.ndarray:
+    """A kernel in the pixels of a map: resampled linearly, of odd sides, with sum 1.
+
+    Raises
+    ------
+    ValueError
+        If the map's pixels are not square, or larger than the kernel.
+    """
+    scales = _pixel_scales(image.wcs)
+    if abs(scales[0] / scales[1] - 1) > 0.01:
+        raise ValueError("A kernel from a file needs a map with square pixels.")
+    step = (scales.mean() / pixel).to_value(u.one)
+    half = (len(kernel) - 1) / 2
+    reach = int(half / step)
+    if reach < 1:
+        raise ValueError(f"The kernel is smaller than a pixel of the map ({scales.mean():.2f}).")
+    at = half + step * np.arange(-reach, reach + 1)
+    made = map_coordinates(kernel, np.meshgrid(at, at, indexing="ij"), order=1)
+    return made / made.sum()
+
+
+def _checked_kernel(kernel: np.ndarray, name: str = "The kernel") -> np.ndarray:
+    kernel = np.asarray(kernel, dtype=float)
+    square = kernel.ndim == 2 and kernel.shape[0] == kernel.shape[1] and kernel.shape[0] % 2 == 1
+    if not square or not np.isfinite(kernel).all() or kernel.sum() <= 0:
+        raise ValueError(
+            f"{name} has the shape {kernel.shape}; a kernel is a square of odd side, finite, with "
+            "a sum above 0."
+        )
+    return kernel / kernel.sum()
+
+
+def _in_tiles(image: CCDData, grid: tuple[WCS, tuple[int, int]], options: dict) -> CCDData:
+    """`match_resolution` and `to_grid` of a large map, piece by piece of the grid."""
+    wcs, shape = grid
+    _refuse_if_not_linear(image)
+    _refuse_if_per_nothing(image.unit)
+    _refuse_if_empty(image)
+    scale, side = _pixel_scales(image.wcs).min(), _pixel_scales(wcs, "grid").max()
+    sigma = options["target"] / scale * gaussian_fwhm_to_sigma
+    margin = int(np.ceil(5 * sigma.to_value(u.one))) + 30
+    if "kernel" in options:
+        margin = max(margin, len(options["kernel"]) // 2 + 30)
+    step = max(8, int(TILE * scale / side))  # pixels of the grid
+    values, error = np.full((2, *shape), np.nan)
+    meta = None
+    for top in range(0, shape[0], step):
+        for left in range(0, shape[1], step):
+            tile = np.s_[top : min(top + step, shape[0]), left : min(left + step, shape[1])]
+            here = _part_of(image, wcs, tile, margin)
+            if here is None or not valid(here).any():
+                continue
+            part_wcs = wcs[tile]
+            part_shape = tuple(s.stop - s.start for s in tile)
+            part_wcs.array_shape = part_shape
+            made = _averaged(match_resolution(here, **options), part_wcs, part_shape)
+            values[tile], meta = made.data, made.meta
+            if (part_error := errors(made)) is not None:
+                error[tile] = part_error
+    if meta is None or not np.isfinite(values).any():
+        _refuse_if_apart(image, wcs, shape)
+    wcs = wcs.deepcopy()
+    wcs.array_shape = tuple(shape)
+    error = None if image.uncertainty is None else error
+    return make_map(values, image.unit, wcs, error=error, meta=meta)
+
+
+def _part_of(image: CCDData, wcs: WCS, tile, margin: int) -> CCDData | None:
+    """The part of a map that a tile of the grid covers, with a margin; None if it covers none."""
+    rows, columns = tile
+    along = np.linspace(0, 1, 9)
+    y = rows.start - 0.5 + (rows.stop - rows.start) * along
+    x = columns.start - 0.5 + (columns.stop - columns.start) * along
+    x, y = (each.ravel() for each in np.meshgrid(x, y))
+    low, high = zip(
+        *((np.floor(p.min()), np.ceil(p.max()) + 1) for p in
+          image.wcs.world_to_pixel(wcs.pixel_to_world(x, y))),
+        strict=True,
+    )  # fmt: skip
+    sizes = image.shape[::-1]
+    if any(not (h > 0 and lo < n) for lo, h, n in zip(low, high, sizes, strict=True)):
+        return None
+    x_cut, y_cut = (
+        slice(max(0, int(lo) - margin), min(n, int(h) + margin))
+        for lo, h, n in zip(low, high, sizes, strict=True)
+    )
+    return image[y_cut, x_cut]
 
 
 def _refuse_if_not_linear(image: CCDData) -> None:
@@ -316,6 +464,16 @@ def _refuse_unless_at(image: CCDData, target: u.Quantity) -> None:
             f"The map has a resolution of {own:.2f} and may not be convolved to {target:.2f}: "
             "use the archive's product at that resolution, or a cube."
         )
+
+
+def _refuse_if_apart(image: CCDData, wcs: WCS, shape: tuple[int, int]) -> None:
+    there, here = (_center(image.wcs, image.shape), _center(wcs, shape))
+    raise ValueError(
+        f"The map (around {there.to_string('decimal', precision=4)}) and the grid (around "
+        f"{here.to_string('decimal', precision=4)}, RA and Dec in deg) do not overlap: "
+        f"their centres are {here.separation(there).to(u.arcmin):.1f} apart. "
+        "Are they of the same galaxy?"
+    )
 
 
 def _refuse_if_empty(image: CCDData) -> None:

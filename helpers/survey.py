@@ -22,6 +22,11 @@ EMBEDDED = Path(__file__).resolve().parents[1] / "data" / "embedded"
 SEALED = EMBEDDED / "sealed"
 """A second simulated universe. Nobody who works through the course knows what is in it."""
 
+FETCHED = EMBEDDED.parent / "phangs"
+"""Where files from the archives go, and what is built of them."""
+
+_chosen: Path = EMBEDDED  # what is opened unless a function is given another folder
+
 CO_MAPS = ("co_mom0", "co_ew", "co_tpeak")
 MUSE_LINES = ("HB4861", "OIII5006", "OI6300", "HA6562", "NII6583", "SII6716", "SII6730")
 MUSE_KINEMATICS = ("HA6562_VEL", "HA6562_SIGMA")
@@ -46,8 +51,28 @@ MAPS = tuple(_ALMA_PRODUCTS) + MUSE_LINES + MUSE_KINEMATICS + JWST_BANDS
 """Every map the course knows by name, at its telescope's own resolution unless it says 150pc."""
 
 
+def use(folder: Path) -> None:
+    """Open the maps of another folder from now on, wherever none is named."""
+    global _chosen
+    _chosen = Path(folder)
+
+
+def home() -> Path:
+    """The folder that is opened where none is named: `EMBEDDED`, or what `use` was given."""
+    return _chosen
+
+
+def is_embedded() -> bool:
+    """Whether that is the embedded survey."""
+    return _chosen == EMBEDDED
+
+
+def _folder(folder: Path | None) -> Path:
+    return _chosen if folder is None else Path(folder)
+
+
 def map_file(
-    galaxy: Galaxy | str, name: str, folder: Path = EMBEDDED
+    galaxy: Galaxy | str, name: str, folder: Path | None = None
 ) -> tuple[Path, str | None, str | None]:
     """Where a map lies: the archive's file name, and the HDUs of the map and of its error.
 
@@ -57,8 +82,8 @@ def map_file(
         A galaxy or its name.
     name : str
         One of `MAPS`.
-    folder : Path
-        The folder that holds one folder a galaxy.
+    folder : Path, optional
+        The folder that holds one folder a galaxy; here and below the one that `home` tells.
 
     Returns
     -------
@@ -73,21 +98,32 @@ def map_file(
         If there is no map of that name.
     """
     galaxy = get_galaxy(galaxy)
-    home = Path(folder) / galaxy.key
+    home = _folder(folder) / galaxy.key
     if name in _ALMA_PRODUCTS:
         return home / f"{galaxy.key}_12m+7m+tp_co21_{_ALMA_PRODUCTS[name]}.fits", None, None
     if name in MUSE_LINES + MUSE_KINEMATICS:
-        width = galaxy.muse_fwhm.to_value("arcsec")
         hdu = name if name in MUSE_KINEMATICS else f"{name}_FLUX"
-        return home / f"{galaxy.key.upper()}_MAPS_copt_{width:.2f}asec.fits", hdu, f"{hdu}_ERR"
+        file = f"{galaxy.key.upper()}_MAPS_copt_{{}}asec.fits"
+        return _held(home, file, f"{galaxy.muse_fwhm.value:.2f}"), hdu, f"{hdu}_ERR"
     if name in JWST_BANDS:
         camera = "nircam" if name in NIRCAM_BANDS else "miri"
-        file = f"hlsp_phangs-jwst_jwst_{camera}_{galaxy.key}_{name.lower()}_v1p1_img.fits"
-        return home / file, "SCI", "ERR"
+        file = f"hlsp_phangs-jwst_jwst_{camera}_{galaxy.key}_{name.lower()}_{{}}_img.fits"
+        return _held(home, file, "v1p1"), "SCI", "ERR"
     raise ValueError(f"There is no map {name!r}. Choose one of: {', '.join(MAPS)}.")
 
 
-def available(galaxy: Galaxy | str, folder: Path = EMBEDDED) -> list[str]:
+def _held(home: Path, file: str, usual: str) -> Path:
+    """The file that is there: of another version, or with some extensions only, if need be."""
+    whole = file.format(usual)
+    part = whole.replace(".fits", "_subset.fits")
+    if not (home / whole).exists():
+        for pattern in (part, file.format("*"), file.format("*").replace(".fits", "_subset.fits")):
+            if found := sorted(home.glob(pattern)):
+                return found[-1]
+    return home / whole
+
+
+def available(galaxy: Galaxy | str, folder: Path | None = None) -> list[str]:
     """The names of the maps that the folder's files hold, in the order of `MAPS`."""
     held: dict[Path, set[str]] = {}
     names = []
@@ -105,7 +141,7 @@ def _image_names(path: Path) -> set[str]:
         return set(image_names(hdus))
 
 
-def native_map(galaxy: Galaxy | str, name: str, folder: Path = EMBEDDED) -> CCDData:
+def native_map(galaxy: Galaxy | str, name: str, folder: Path | None = None) -> CCDData:
     """Open one map as its telescope delivered it.
 
     Returns
@@ -131,7 +167,7 @@ def native_map(galaxy: Galaxy | str, name: str, folder: Path = EMBEDDED) -> CCDD
     return read_map(path, hdu=hdu, error=error)
 
 
-def native_maps(galaxy: Galaxy | str, folder: Path = EMBEDDED) -> dict[str, CCDData]:
+def native_maps(galaxy: Galaxy | str, folder: Path | None = None) -> dict[str, CCDData]:
     """Open the maps that `resolution.common_maps` needs, as far as the folder has them.
 
     CO comes from the products at 150 pc where they exist, since a line's width and peak
@@ -152,13 +188,13 @@ def native_maps(galaxy: Galaxy | str, folder: Path = EMBEDDED) -> dict[str, CCDD
     if not maps:
         galaxy = get_galaxy(galaxy)
         raise FileNotFoundError(
-            f"There is not one map of {galaxy.name} in {Path(folder) / galaxy.key}: is it the "
+            f"There is not one map of {galaxy.name} in {_folder(folder) / galaxy.key}: is it the "
             "folder that holds one folder a galaxy?"
         )
     return maps
 
 
-def common_maps(galaxy: Galaxy | str, folder: Path = EMBEDDED) -> dict[str, CCDData]:
+def common_maps(galaxy: Galaxy | str, folder: Path | None = None) -> dict[str, CCDData]:
     """Open the maps of one galaxy at the common resolution, on the common grid.
 
     Returns
@@ -167,10 +203,12 @@ def common_maps(galaxy: Galaxy | str, folder: Path = EMBEDDED) -> dict[str, CCDD
         By name (`COMMON_MAPS`), all on `Galaxy.grid`: one pixel per resolution element.
     """
     galaxy = get_galaxy(galaxy)
-    return read_maps(Path(folder) / f"{galaxy.key}_150pc.fits.gz")
+    path = _folder(folder) / f"{galaxy.key}_150pc.fits"
+    packed = path.with_name(f"{path.name}.gz")
+    return read_maps(path if path.is_file() and not packed.is_file() else packed)
 
 
-def truth(galaxy: Galaxy | str, folder: Path = EMBEDDED) -> dict[str, np.ndarray]:
+def truth(galaxy: Galaxy | str, folder: Path | None = None) -> dict[str, np.ndarray]:
     """What a simulated galaxy is made of, pixel by pixel, on `Galaxy.grid`.
 
     Returns
@@ -180,18 +218,18 @@ def truth(galaxy: Galaxy | str, folder: Path = EMBEDDED) -> dict[str, np.ndarray
         largest of them (-1 outside the map); and what else the simulation noted.
     """
     galaxy = get_galaxy(galaxy)
-    with fits.open(Path(folder) / f"{galaxy.key}_truth.fits.gz") as hdus:
+    with fits.open(_folder(folder) / f"{galaxy.key}_truth.fits.gz") as hdus:
         return {hdu.name: hdu.data for hdu in hdus[1:]}
 
 
-def true_classes(pixel_ids: Iterable[str], folder: Path = EMBEDDED) -> np.ndarray:
+def true_classes(pixel_ids: Iterable[str], folder: Path | None = None) -> np.ndarray:
     """The component that makes most of the light of each pixel of a simulated survey.
 
     Parameters
     ----------
     pixel_ids : iterable of str
         As in a feature table: ``"ngc0628-0034-0051"`` is row 34, column 51 of the grid.
-    folder : Path
+    folder : Path, optional
 
     Returns
     -------

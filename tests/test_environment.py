@@ -148,7 +148,7 @@ def test_binder_has_the_science_of_the_lock(
     science = {canonicalize_name(r.name): r for r in ranges["science"]}
     assert science.keys() <= stated.keys()
     # Binder brings what its own server needs: a range leaves that alone.
-    assert stated.keys() - pinned.keys() == {"ipywidgets", "psutil"}
+    assert stated.keys() - pinned.keys() == {"ipywidgets", "psutil", "requests"}
     for name in stated.keys() - pinned.keys():
         assert stated[name].specifier == science[name].specifier
 
