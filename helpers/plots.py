@@ -19,13 +19,16 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import AsinhNorm, Normalize, to_rgb
 from matplotlib.figure import Figure
 
-from helpers import bpt
+from helpers import bpt, survey
 from helpers.features import FEATURES
-from helpers.galaxies import Galaxy, get_galaxy
+from helpers.galaxies import GALAXIES, Galaxy, get_galaxy
 from helpers.maps import require_map, valid
 
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C8C")
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#606060")
 """Colours that colour-blind readers can tell apart (Okabe & Ito 2008), and a grey."""
+
+NO_GROUP = "0.75"
+"""The grey of what belongs to no group."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 """A marker for each colour, so that colour is never the only cue."""
@@ -78,6 +81,8 @@ def show(alt: str, figure: Figure | None = None) -> None:
     """
     if not isinstance(alt, str) or not alt.strip():
         raise ValueError("There is no text. Say in a sentence what the figure shows.")
+    if not survey.is_embedded():
+        alt = f"{', '.join(GALAXIES)}. Of the simulated galaxies this figure shows: {alt}"
     figure = plt.gcf() if figure is None else figure
     buffer = BytesIO()
     options = {"metadata": {"Description": alt}, "pil_kwargs": {"compress_level": 1}}  # quick
@@ -315,7 +320,7 @@ def draw_groups(
     x, y = np.asarray(x), np.asarray(y)
     for group in np.unique(labels):
         here = labels == group
-        style = {"color": "0.7", "marker": "."}
+        style = {"color": NO_GROUP, "marker": "."}
         if group >= 0:
             style = {"color": PALETTE[group], "marker": MARKERS[group]}
         name = f"group {group}" if group >= 0 else "left out"
