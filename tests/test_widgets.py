@@ -1,13 +1,16 @@
 """Explorers without a browser: each scene, each code panel, each event."""
 
+import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from nbclient import NotebookClient
+from nbconvert import HTMLExporter
 
 from helpers import plots, survey
 from helpers.distances import nearest
@@ -404,20 +407,43 @@ def test_selections_are_named_kept_and_written_whole(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     explorer = LinkedExplorer()
     with pytest.raises(ValueError, match="Nothing is kept"):
-        explorer.export(tmp_path / "table.csv")
+        explorer.export()
     with pytest.raises(ValueError, match="Nothing is selected"):
         explorer.keep("arm")
     explorer.act({"kind": "key", "key": "ArrowRight", "more": False})
     for wrong, says in ((" ", "a name first"), ("x", "a column x already")):
         with pytest.raises(ValueError, match=says):
             explorer.keep(wrong)
-    explorer.keep("arm, northern")
-    explorer.export(tmp_path / "table.csv")
-    read = pd.read_csv(tmp_path / "table.csv", index_col="pixel_id")
-    assert np.array_equal(read["arm, northern"], explorer.selected)
-    assert list(tmp_path.iterdir()) == [tmp_path / "table.csv"]
+    assert explorer.keep("arm, northern") == explorer.keep("arm, northern")
+    first = explorer.selected
+    explorer.act({"kind": "key", "key": "ArrowRight", "more": False})
+    with pytest.raises(ValueError, match="Another selection is called arm, northern"):
+        explorer.keep("arm, northern")
+    explorer.name.value = "<b>arm</b>"
+    explorer.keep_it.click()
+    assert "&lt;b&gt;arm" in explorer.said.value
+    explorer.export()
+    read = pd.read_csv(f"{FILE}.csv", index_col="pixel_id")
+    assert np.array_equal(read["arm, northern"], first)
+    assert np.array_equal(read["<b>arm</b>"], explorer.selected)
     explorer.export_it.click()
-    assert "Written" in explorer.said.value and Path(FILE).is_file()
+    assert f"{FILE}-2.csv" in explorer.said.value
+    assert {path.name for path in tmp_path.iterdir()} == {f"{FILE}.csv", f"{FILE}-2.csv"}
+
+
+def test_a_table_that_cannot_be_written_is_said_and_leaves_nothing(tmp_path, monkeypatch):
+    explorer = LinkedExplorer()
+    explorer.act({"kind": "key", "key": "ArrowRight", "more": False})
+    explorer.keep("arm")
+    monkeypatch.chdir(tmp_path)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("helpers.widgets.linked.os.replace", full)
+    explorer.export_it.click()
+    assert "No space left" in explorer.said.value
+    assert list(tmp_path.iterdir()) == []
 
 
 # ------------------------------------------------------------------------------- what all share
@@ -443,6 +469,37 @@ def test_places_on_the_picture_become_data():
     np.testing.assert_allclose(corners, [axes.get_xlim(), axes.get_ylim()], rtol=1e-6)
 
 
+TELLS = """
+import threading, time
+from helpers.widgets.maps import MapExplorer
+
+explorer, busy, told = MapExplorer(), False, []
+pixels = explorer.scene.pixels
+
+def tell():
+    told.append((threading.current_thread() is threading.main_thread(), busy))
+    return pixels()
+
+explorer.scene.pixels = tell
+key = {"kind": "key", "key": "ArrowRight", "more": False}
+acts = [
+    lambda: setattr(explorer.controls["bins"], "value", 150),
+    lambda: explorer.picture._handle_custom_msg(key, []),
+]
+threads = [threading.Thread(target=act) for act in acts]
+"""
+BUSY = "busy = True; [t.start() for t in threads]; time.sleep(0.5); waited = not told; busy = False"
+
+
+def test_nothing_is_drawn_while_a_cell_runs():
+    """Widgets may be answered on a thread beside the cells; two that draw end the kernel."""
+    ends = "[t.join(20) for t in threads]; print(waited, told)"
+    cells = [nbformat.v4.new_code_cell(code) for code in (TELLS, BUSY, "pass", ends)]
+    book = nbformat.v4.new_notebook(cells=cells)
+    NotebookClient(book, timeout=120).execute()
+    assert book.cells[-1].outputs[0]["text"] == "True [(True, False), (True, False)]\n"
+
+
 def test_an_explorer_shows_its_twin_and_then_itself(monkeypatch):
     shown = []
     monkeypatch.setattr("helpers.widgets.explorer.display", lambda data, raw: shown.append(data))
@@ -452,3 +509,11 @@ def test_an_explorer_shows_its_twin_and_then_itself(monkeypatch):
     assert explorer.picture.twin in twin["text/html"] and "alt=" in twin["text/html"]
     assert twin["text/plain"] == explorer.picture.words
     assert "application/vnd.jupyter.widget-view+json" in widget
+
+
+def test_an_exported_page_shows_the_twin(tmp_path):
+    code = "from helpers.widgets.maps import MapExplorer\nMapExplorer()"
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    NotebookClient(book, timeout=120).execute()
+    page, _ = HTMLExporter().from_notebook_node(book)
+    assert len(re.findall(r'<div data-course-twin="\w+"><img alt="\d+ of \d+ pixels', page)) == 1

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from helpers.widgets.picture import Picture, encode
+from helpers.widgets.picture import Picture, between_cells, encode
 
 
 class Scene(ABC):
@@ -147,8 +147,10 @@ class Explorer(ipywidgets.VBox):
 
     def refresh(self) -> None:
         """Draw what the controls say; what is wrong is said under the old picture."""
-        if self._quiet:
-            return
+        if not self._quiet:
+            between_cells(self._draw)
+
+    def _draw(self) -> None:
         try:
             self.scene.update(**self.state())
         except ValueError as error:

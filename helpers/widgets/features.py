@@ -92,7 +92,7 @@ class FeatureScene(Scene):
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlabel("loss of R² for log CO flux", size=10)
         axes.tick_params(axis="x", labelsize=9)
-        axes.legend(fontsize=8, loc="lower right", frameon=True)
+        axes.legend(fontsize=8, loc="center right", frameon=True)
 
     def looks(self) -> dict[str, object]:
         pair = (self.x, self.y, self.colour)
@@ -187,7 +187,7 @@ class FeatureScene(Scene):
             losses.set_ylim(len(rows) - 0.5, -0.5)
             losses.set_xlabel("loss of R² for log CO flux", size=10)
             losses.tick_params(axis="x", labelsize=9)
-            losses.legend(fontsize=8, loc="lower right", frameon=True)
+            losses.legend(fontsize=8, loc="center right", frameon=True)
             plots.show({self.words()!r})
             """)
         )

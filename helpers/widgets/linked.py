@@ -1,7 +1,9 @@
 """The linked explorer of notebooks 06 and 07: a lasso ties picture, three skies and features."""
 
+import html
 import os
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 
 import ipywidgets
@@ -11,10 +13,10 @@ import pandas as pd
 from matplotlib.colors import ListedColormap
 from matplotlib.path import Path as Outline
 
+from helpers import dataset
 from helpers.clusters import cluster
-from helpers.embedding import read_grid
 from helpers.galaxies import GALAXIES
-from helpers.plots import PALETTE, draw_groups
+from helpers.plots import NO_GROUP, PALETTE, draw_groups
 from helpers.widgets.explorer import Explorer, Scene, lines
 from helpers.widgets.table import LOAD, label, on_sky, pixels
 
@@ -28,13 +30,19 @@ SETTINGS = {
 }
 """For each method the parameter that can be turned, its values, and the first one."""
 
-FILE = "phangs-course-selections.csv"
+FILE = "phangs-course-selections"
 
 
 @lru_cache(60)
 def _groups(method: str, value: float) -> np.ndarray:
-    points = read_grid().points()
+    points = dataset.grid().points()
     return cluster(points, method, ids=pixels()[0].index, **{SETTINGS[method][0]: value})
+
+
+def _sky_box(number: int) -> tuple[float, float, float, float]:
+    """Where a galaxy's sky stands in the figure."""
+    width = 0.99 / len(GALAXIES)
+    return 0.01 + width * number, 0.01, width - 0.01, 0.37
 
 
 class LinkedScene(Scene):
@@ -45,14 +53,15 @@ class LinkedScene(Scene):
         plt.close(figure)
         self.paper = figure.add_axes((0.01, 0.43, 0.56, 0.53))
         self.features = figure.add_axes((0.775, 0.5, 0.215, 0.45))
-        self.skies = [figure.add_axes((0.01 + 0.33 * k, 0.01, 0.32, 0.37)) for k in range(3)]
+        n = len(GALAXIES)
+        self.skies = [figure.add_axes(_sky_box(k)) for k in range(n)]
         parts = {"paper": (0, 0.58, 0.415, 1), "features": (0.58, 1, 0.415, 1)}
-        parts |= {f"sky {k}": (k / 3, (k + 1) / 3, 0, 0.415) for k in range(3)}
+        parts |= {f"sky {k}": (k / n, (k + 1) / n, 0, 0.415) for k in range(n)}
         super().__init__(figure, parts)
-        self.points = read_grid().points()
+        self.points = dataset.grid().points()
         frame, _, _ = pixels()
         self.scaled = ((frame - frame.mean()) / frame.std()).values
-        colours = ListedColormap(["0.7", *PALETTE])
+        colours = ListedColormap([NO_GROUP, *PALETTE])
         self.images, self.covers = [], []
         for axes, galaxy in zip(self.skies, GALAXIES, strict=True):
             shape = GALAXIES[galaxy].grid()[1]
@@ -141,9 +150,8 @@ class LinkedScene(Scene):
             from matplotlib.colors import ListedColormap
             from matplotlib.path import Path
 
-            from helpers import plots
+            from helpers import dataset, plots
             from helpers.clusters import cluster
-            from helpers.embedding import read_grid
             from helpers.features import FEATURES, feature_table, learning_frame
             from helpers.galaxies import GALAXIES
 
@@ -151,7 +159,7 @@ class LinkedScene(Scene):
             """)
             + LOAD
             + lines(f"""
-            points = read_grid().points()
+            points = dataset.grid().points()
             x, y = np.asarray(place["x"]), np.asarray(place["y"])
             labels = cluster(points, "{self.method}", {parameter}={self.value!r}, ids=frame.index)
             selected = {self.how}
@@ -182,10 +190,11 @@ class LinkedScene(Scene):
             features.set_xlabel("standard deviations")
             features.set_title("selection" if selected.any() else "all pixels")
 
-            colours = ListedColormap(["0.7", *plots.PALETTE])
+            colours = ListedColormap([plots.NO_GROUP, *plots.PALETTE])
+            width = 0.99 / len(GALAXIES)
             for k, galaxy in enumerate(GALAXIES):
                 here = galaxy_of == galaxy
-                sky = figure.add_axes((0.01 + 0.33 * k, 0.01, 0.32, 0.37))
+                sky = figure.add_axes((0.01 + width * k, 0.01, width - 0.01, 0.37))
                 image, cover = np.full((2, *GALAXIES[galaxy].grid()[1]), np.nan)
                 image[y[here], x[here]] = labels[here]
                 cover[y[here & others], x[here & others]] = 0
@@ -224,7 +233,9 @@ class LinkedExplorer(Explorer):
         self._group = -1
         self.kept: dict[str, np.ndarray] = {}
         self.name = ipywidgets.Text(description="name", layout={"width": "240px"}, **wide)
-        self.keep_it = ipywidgets.Button(description="Keep the selection", icon="check")
+        self.keep_it = ipywidgets.Button(
+            description="Keep the selection", icon="check", layout={"width": "180px"}
+        )
         self.clear_it = ipywidgets.Button(description="Select nothing", icon="eraser")
         self.export_it = ipywidgets.Button(description="Write a table", icon="save")
         self.said = ipywidgets.HTML()
@@ -314,7 +325,7 @@ class LinkedExplorer(Explorer):
         Raises
         ------
         ValueError
-            If there is no name, or nothing is selected.
+            If there is no name, another selection has it, or nothing is selected.
         """
         name = str(name).strip()
         if not name:
@@ -323,6 +334,8 @@ class LinkedExplorer(Explorer):
             raise ValueError(f"The table has a column {name} already: take another name.")
         if not self.selected.any():
             raise ValueError("Nothing is selected: draw a lasso, or click a group.")
+        if not np.array_equal(self.kept.get(name, self.selected), self.selected):
+            raise ValueError(f"Another selection is called {name}: take another name.")
         self.kept[name] = self.selected.copy()
         return f"Kept: {', '.join(f'{n} ({np.sum(s)})' for n, s in self.kept.items())}."
 
@@ -336,24 +349,31 @@ class LinkedExplorer(Explorer):
         }  # fmt: skip
         return pd.DataFrame(columns | self.kept, index=frame.index)
 
-    def export(self, path: str | Path = FILE) -> str:
-        """Write the table as CSV, whole or not at all.
+    def export(self, folder: str | Path = ".") -> str:
+        """Write the table as CSV, whole or not at all, beside those that were written before.
 
         Raises
         ------
         ValueError
             If nothing was kept.
+        OSError
+            If the file cannot be written.
         """
         if not self.kept:
             raise ValueError("Nothing is kept yet: select, name and keep something first.")
-        path = Path(path)
+        names = (f"{FILE}{'' if k == 1 else f'-{k}'}.csv" for k in count(1))
+        path = next(Path(folder) / name for name in names if not (Path(folder) / name).exists())
         unfinished = path.with_name(path.name + ".part")
-        self.table().to_csv(unfinished)
-        os.replace(unfinished, path)
+        try:
+            self.table().to_csv(unfinished)
+            os.replace(unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
         return f"Written: {path.name}, a row for each of the {len(self.selected)} pixels."
 
     def _say(self, act, *given) -> None:
         try:
-            self.said.value = act(*given)
+            said = act(*given)
         except (ValueError, OSError) as error:
-            self.said.value = str(error)
+            said = str(error)
+        self.said.value = html.escape(said)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.colors import AsinhNorm, LogNorm, Normalize, PowerNorm
 
 from helpers import survey
-from helpers.galaxies import GALAXIES
+from helpers.galaxies import GALAXIES, one_of_them
 from helpers.widgets.explorer import Explorer, Scene, lines
 
 SCALES = ("linear", "log", "asinh", "power")
@@ -224,7 +224,8 @@ class MapExplorer(Explorer):
         What to begin with, as in `survey.native_map`.
     """
 
-    def __init__(self, galaxy: str = "NGC 7496", name: str = "F770W"):
+    def __init__(self, galaxy: str | None = None, name: str = "F770W"):
+        galaxy = one_of_them("NGC 7496").name if galaxy is None else galaxy
         choose = {"layout": {"width": "190px"}, "style": {"description_width": "60px"}}
         steps = levels(galaxy, name)
         controls = {

@@ -19,13 +19,21 @@ def _by_metric(name: str) -> np.ndarray:
     return nearest(pixels()[0], name, n_neighbors=26)[1]
 
 
+def _height() -> float:
+    """Of the figure, in inch: a title, and a row for each galaxy."""
+    return 0.364 + 1.612 * len(GALAXIES)
+
+
 class NeighbourScene(Scene):
     """A column a distance, a row a galaxy; dots are the nearest of the ringed pixel."""
 
     def __init__(self, neighbours: np.ndarray):
-        figure, self.panels = plt.subplots(3, 6, figsize=(9.2, 5.2), layout="none")
+        rows, height = len(GALAXIES), _height()
+        figure, self.panels = plt.subplots(
+            rows, 6, figsize=(9.2, height), layout="none", squeeze=False
+        )
         plt.close(figure)
-        figure.subplots_adjust(0.035, 0.01, 0.995, 0.94, wspace=0.04, hspace=0.04)
+        figure.subplots_adjust(0.035, 0.01, 0.995, 1 - 0.312 / height, wspace=0.04, hspace=0.04)
         super().__init__(figure, {"all": (0, 1, 0, 1)})
         self.lists = {"forest": np.asarray(neighbours)}
         self.lists |= {name: _by_metric(name) for name in METRICS}
@@ -38,7 +46,7 @@ class NeighbourScene(Scene):
                 self.dots += axes.plot([], [], "o", **dots)
                 self.rings += axes.plot([], [], "o", **ring)
                 axes.set(xticks=[], yticks=[])
-                if galaxy == "NGC 628":
+                if galaxy == next(iter(GALAXIES)):
                     axes.set_title(name)
             row[0].set_ylabel(galaxy)
         self.moving = self.dots + self.rings
@@ -104,8 +112,11 @@ class NeighbourScene(Scene):
             value, x, y = frame["{self.colour}"], np.asarray(place["x"]), np.asarray(place["y"])
             low, high = value.min(), value.max()
 
-            figure, panels = plt.subplots(3, 6, figsize=(9.2, 5.2), layout="none")
-            figure.subplots_adjust(0.035, 0.01, 0.995, 0.94, wspace=0.04, hspace=0.04)
+            height = {_height():g}
+            options = {{"figsize": (9.2, height), "layout": "none", "squeeze": False}}
+            figure, panels = plt.subplots(len(GALAXIES), 6, **options)
+            top = 1 - 0.312 / height
+            figure.subplots_adjust(0.035, 0.01, 0.995, top, wspace=0.04, hspace=0.04)
             for row, galaxy in zip(panels, GALAXIES, strict=True):
                 here = galaxy_of == galaxy
                 image = np.full(GALAXIES[galaxy].grid()[1], np.nan)
@@ -119,7 +130,8 @@ class NeighbourScene(Scene):
                     if here[pixel]:
                         ring = {{"mfc": "none", "mec": "#D55E00", "mew": 2, "ms": 13, "zorder": 9}}
                         axes.plot(x[pixel], y[pixel], "o", **ring)
-                    axes.set(xticks=[], yticks=[], title=name if galaxy == "NGC 628" else "")
+                    title = name if galaxy == next(iter(GALAXIES)) else ""
+                    axes.set(xticks=[], yticks=[], title=title)
                     axes.set(xlim=(-0.5, image.shape[1] - 0.5), ylim=(-0.5, image.shape[0] - 0.5))
                 row[0].set_ylabel(galaxy)
             plots.show({self.words()!r})
@@ -149,11 +161,12 @@ class NeighbourExplorer(Explorer):
                 f"The neighbours have the shape {np.shape(neighbours)}; give forest.kneighbors(26)"
                 f"[1] of the {len(frame)} pixels of the table, each its own first."
             )
-        outside = galaxy_of == "NGC 628"
+        first = next(iter(GALAXIES))
+        outside = galaxy_of == first
         self.pixel = int(np.argmax(np.where(outside, frame["log_ha"], -np.inf)))
         controls = {
             "galaxy": ipywidgets.Dropdown(
-                options=list(GALAXIES), value="NGC 628", description="begin in",
+                options=list(GALAXIES), value=first, description="begin in",
                 layout={"width": "190px"}, style={"description_width": "70px"},
             ),
             "colour": ipywidgets.Dropdown(

@@ -1,5 +1,7 @@
 """A picture that matplotlib draws in the kernel and a browser shows: pointer and keys come back."""
 
+import asyncio
+import threading
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import anywidget
 import numpy as np
 import traitlets
+from IPython import get_ipython
 from matplotlib.axes import Axes
 from PIL import Image
 
@@ -40,7 +43,7 @@ class Picture(anywidget.AnyWidget):
         super().__init__(**traits)
         self._axes: dict[str, Axes] = {}
         self._on_event = on_event
-        self.on_msg(lambda _, content, __: self._receive(content))
+        self.on_msg(lambda _, content, __: between_cells(self._receive, content))
 
     def show(self, pixels: np.ndarray, words: str, code: str) -> None:
         """Show pixels, and words and code under them, all in one message."""
@@ -80,6 +83,28 @@ class Picture(anywidget.AnyWidget):
         self._on_event(event)
         if self.drawn == before:
             self.drawn += 1  # the browser waits for an answer
+
+
+def between_cells(act: Callable, *given):
+    """Call a function on the thread that runs the cells, when none is running; wait until then.
+
+    Two threads that draw with matplotlib at once end the process: the kernel dies. The second one
+    is that of a live embedding which is done, or, in ipykernel 7.0 to 7.3, that of the widgets'
+    messages (https://github.com/jupyterlab/jupyterlab/issues/19719).
+
+    Returns
+    -------
+    object
+        What the function returns; what it raises is raised here.
+    """
+    loop = getattr(getattr(get_ipython(), "kernel", None), "io_loop", None)
+    if loop is None or threading.current_thread() is threading.main_thread():
+        return act(*given)
+
+    async def in_turn():
+        return act(*given)
+
+    return asyncio.run_coroutine_threadsafe(in_turn(), loop.asyncio_loop).result()
 
 
 def _to_data(axes: Axes, points):

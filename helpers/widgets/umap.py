@@ -8,9 +8,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.spatial import cKDTree
 
+from helpers import dataset, survey
 from helpers.distances import METRICS, nearest
-from helpers.embedding import EmbeddingGrid, align, embed, read_grid
-from helpers.galaxies import GALAXIES
+from helpers.embedding import EmbeddingGrid, align, embed
+from helpers.galaxies import GALAXIES, one_of_them
 from helpers.widgets.explorer import Explorer, Scene, lines
 from helpers.widgets.table import LOAD, label, next_pixel, on_sky, pixels
 
@@ -19,7 +20,7 @@ ADOPTED = {"distance": "forest", "n_neighbors": 25, "min_dist": 0.0, "random_sta
 
 @lru_cache(1)
 def _grid() -> EmbeddingGrid:
-    return read_grid()
+    return dataset.grid()
 
 
 @lru_cache(200)
@@ -29,7 +30,7 @@ def _on_paper(distance: str, n_neighbors: int, min_dist: float, random_state: in
 
 
 def _near(points: np.ndarray) -> np.ndarray:
-    return cKDTree(points).query(points, 16)[1][:, 1:]
+    return cKDTree(points).query(points, 16, workers=-1)[1][:, 1:]
 
 
 def _shared(one: np.ndarray, other: np.ndarray) -> float:
@@ -68,11 +69,12 @@ class UmapScene(Scene):
         min_dist: float = 0.0,
         random_state: int = 0,
         colour: str = "log_sii_ha",
-        galaxy: str = "NGC 1365",
+        galaxy: str | None = None,
         pixel: int | None = None,
         live: bool = False,
     ) -> None:
         frame, place, galaxy_of = pixels()
+        galaxy = one_of_them("NGC 1365").name if galaxy is None else galaxy
         setting = {
             "distance": distance, "n_neighbors": n_neighbors, "min_dist": min_dist,
             "random_state": random_state,
@@ -124,7 +126,7 @@ class UmapScene(Scene):
         of_galaxy = np.mean(galaxy_of[self.on_paper] == galaxy_of[:, None])
         wide, high = np.ptp(self.points, axis=0)
         text = (
-            f"{'Made live' if self.is_live else 'Shipped'}; {wide:.0f} by {high:.0f} wide; of a "
+            f"{self._origin()}; {wide:.0f} by {high:.0f} wide; of a "
             f"pixel's 15 nearest on paper {with_adopted:.0%} are the same as in the adopted "
             f"picture, and {of_galaxy:.0%} are of its galaxy"
         )
@@ -132,6 +134,11 @@ class UmapScene(Scene):
             value = frame[self.colour].iloc[self.pixel]
             text += f". Marked: {frame.index[self.pixel]}, {label(self.colour)} {value:.2f}"
         return text + "."
+
+    def _origin(self) -> str:
+        if self.is_live:
+            return "Made live"
+        return "Shipped" if survey.is_embedded() else "Laid out"
 
     def code(self) -> str:
         s = self.setting
@@ -145,11 +152,11 @@ class UmapScene(Scene):
                 f"neighbours = {neighbours}{s['n_neighbors']})\n"
                 f"points = embed(neighbours, {s['n_neighbors']}, min_dist={s['min_dist']!r}, "
                 f"random_state={s['random_state']})\n"
-                "points = align(points, read_grid().points())\n"
+                "points = align(points, dataset.grid().points())\n"
             )
         else:
             points = (
-                f"points = read_grid().points({s['n_neighbors']}, {s['min_dist']!r}, "
+                f"points = dataset.grid().points({s['n_neighbors']}, {s['min_dist']!r}, "
                 f'random_state={s["random_state"]}, distance="{s["distance"]}")\n'
             )
         mark = ""
@@ -167,9 +174,9 @@ class UmapScene(Scene):
             import numpy as np
             from astropy.table import vstack
 
-            from helpers import plots
+            from helpers import dataset, plots
             from helpers.distances import nearest
-            from helpers.embedding import align, embed, read_grid
+            from helpers.embedding import align, embed
             from helpers.features import feature_table, learning_frame
             from helpers.forest import UnsupervisedForest
             from helpers.galaxies import GALAXIES
@@ -177,10 +184,10 @@ class UmapScene(Scene):
             plots.set_style()
         """)
         if not self.is_live:
-            unused = ("helpers.distances", "helpers.forest")
+            unused = ("helpers.distances", "helpers.embedding", "helpers.forest")
             imports = "".join(
                 line for line in imports.splitlines(True) if not any(u in line for u in unused)
-            ).replace("align, embed, ", "")
+            )
         return (
             imports
             + LOAD
@@ -241,7 +248,7 @@ class UmapExplorer(Explorer):
                 layout={"width": "260px"}, style={"description_width": "60px"},
             ),
             "galaxy": ipywidgets.Dropdown(
-                options=list(GALAXIES), value="NGC 1365", description="sky",
+                options=list(GALAXIES), value=one_of_them("NGC 1365").name, description="sky",
                 layout={"width": "170px"}, style={"description_width": "40px"},
             ),
         }  # fmt: skip

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, TimeoutError, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 TOKEN = "course"
@@ -36,11 +36,17 @@ def screenshots(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def lab(project: Path, tmp_path_factory) -> Iterator[str]:
+def lab_home(tmp_path_factory) -> Path:
+    """Where the JupyterLab of the tests keeps its settings and its log."""
+    return tmp_path_factory.mktemp("jupyter")
+
+
+@pytest.fixture(scope="session")
+def lab(project: Path, lab_home: Path) -> Iterator[str]:
     """The address of a JupyterLab of this course, which keeps nothing."""
     if CHROMIUM is None:
         pytest.skip("no Chromium here: apt-get install chromium, or leave these tests out")
-    home = tmp_path_factory.mktemp("jupyter")
+    home = lab_home
     settings = home / "settings" / "@jupyterlab" / "docmanager-extension"
     settings.mkdir(parents=True)
     (settings / "plugin.jupyterlab-settings").write_text(json.dumps({"autosave": False}))
@@ -96,6 +102,19 @@ def browser(lab: str) -> Iterator[Browser]:
         browser.close()
 
 
+DIED = """[...document.querySelectorAll('.jp-Dialog')].some(
+  (dialog) => dialog.innerText.includes('appears to have died'))"""
+"""Whether JupyterLab says on the page that it starts the kernel anew, its process being gone."""
+
+KERNELS_THAT_DIED: list[str] = []
+"""What the server said each time; one is put up with, as its cause was never found."""
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    for words in KERNELS_THAT_DIED:
+        terminalreporter.write_line(f"A KERNEL DIED, and its notebook was run again. {words}")
+
+
 class Notebook:
     """A notebook in a page of its own, and all that the page complained about or asked for.
 
@@ -105,11 +124,13 @@ class Notebook:
         Errors on the page's console.
     outside : list of str
         Requests to other addresses than this machine's.
+    log : Path
+        What the server says, with the last words of a kernel that died.
     """
 
-    def __init__(self, browser: Browser, lab: str, name: str):
+    def __init__(self, browser: Browser, lab: str, log: Path, name: str):
         self.address = f"{lab}/lab/tree/notebooks/{name}.ipynb?token={TOKEN}&reset"
-        self.lab = lab
+        self.lab, self.log = lab, log
         self.complaints, self.outside = [], []
         self.page: Page = browser.new_page(viewport={"width": 1280, "height": 900})
         self.page.set_default_timeout(30_000)
@@ -170,6 +191,16 @@ class Notebook:
               .filter(o => o.type === 'error').map(o => JSON.stringify(o.toJSON()))"""
         )
 
+    def run(self, code: str) -> None:
+        """Run code in its kernel, outside the notebook."""
+        self.page.evaluate(
+            """async (code) => {
+              const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+              await kernel.requestExecute({ code }).done;
+            }""",
+            code,
+        )
+
     def picture_of(self, code: str) -> np.ndarray:
         """Run code in its kernel; the pixels of the last picture that it shows."""
         encoded = self.page.evaluate(
@@ -190,12 +221,19 @@ class Notebook:
         assert encoded and not encoded.startswith("failed"), encoded
         return pixels(base64.b64decode(encoded))
 
+    def revive(self) -> None:
+        """Run the notebook again after its kernel has died, which may happen once in all tests."""
+        KERNELS_THAT_DIED.append(f"The server's last words:\n{self.log.read_text()[-6000:]}")
+        assert len(KERNELS_THAT_DIED) == 1, KERNELS_THAT_DIED
+        self.page.locator(".jp-Dialog button.jp-mod-accept").click()
+        self.wait_for_kernel()
+        self.run_all()
+
     def explorer(self, number: int = 0) -> "ExplorerOnPage":
         """The explorer of that number, scrolled into sight."""
         found = ExplorerOnPage(self, number)
         found.picture.wait_for()
-        found.frame.scroll_into_view_if_needed()
-        self.page.wait_for_timeout(500)
+        found.in_sight()
         return found
 
 
@@ -228,16 +266,84 @@ class ExplorerOnPage:
         )
         return pixels(bytes(data))
 
+    def in_sight(self, part: Locator | None = None) -> dict:
+        """Scroll to the picture, and wait until it stays: cells above it may still be drawn.
+
+        Parameters
+        ----------
+        part : Locator, optional
+            Something else than the picture.
+
+        Returns
+        -------
+        dict
+            Its place on the page: x, y, width and height.
+        """
+        part, before = self.frame if part is None else part, None
+        for _ in range(50):
+            part.scroll_into_view_if_needed()
+            box = part.bounding_box()
+            if box == before:
+                return box
+            before = box
+            self.page.wait_for_timeout(150)
+        raise AssertionError("the picture does not stay where it is")
+
+    def _place(self, x: float, y: float) -> tuple[float, float]:
+        box = self.in_sight()
+        return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+    def click(self, x: float, y: float) -> None:
+        """Click the picture, at fractions of it from its upper left corner."""
+        self.page.mouse.click(*self._place(x, y))
+
+    def lasso(self, x: float, y: float, radius: float) -> None:
+        """Draw a circle, in one pull."""
+        box, mouse = self.in_sight(), self.page.mouse
+        angles = np.linspace(0, 2 * np.pi, 25)
+        across = box["x"] + (x + radius * np.cos(angles)) * box["width"]
+        down = box["y"] + (y + radius * np.sin(angles)) * box["height"]
+        mouse.move(across[0], down[0])
+        mouse.down()
+        for place in zip(across, down, strict=True):
+            mouse.move(*place)
+        mouse.up()
+
     def after(self, act) -> None:
-        """Do something, and wait until the picture has been drawn anew."""
+        """Do something, and wait until the picture has been drawn anew.
+
+        If the kernel died meanwhile, the notebook is run once more, and so it is done again.
+        """
+        if not self._drawn_after(act):
+            self.notebook.revive()
+            assert self._drawn_after(act), f"the kernel died twice: {KERNELS_THAT_DIED[-1]}"
+
+    def _drawn_after(self, act) -> bool:
+        """Whether a picture came; False if there is word of a dead kernel instead of it."""
         before = self.drawn
         act()
-        self.page.wait_for_function(
-            "([picture, before]) => Number(picture.dataset.drawn) > before",
-            arg=[self.picture.element_handle(), before],
-            timeout=10_000,
-        )
+        try:
+            self.page.wait_for_function(
+                f"([picture, before]) => Number(picture.dataset.drawn) > before || {DIED}",
+                arg=[self.picture.element_handle(), before],
+                timeout=60_000,  # whether, not how fast: that is measured in benchmarks
+            )
+        except TimeoutError as fault:
+            seen = self.page.evaluate(
+                """() => JSON.stringify({
+                  pictures: [...document.querySelectorAll('.course-picture')].map((p) =>
+                    [p.dataset.drawn, p.isConnected, p.getClientRects().length]),
+                  kernel: window.jupyterapp.shell.currentWidget.sessionContext.kernelDisplayStatus,
+                  focus: document.activeElement?.className,
+                  dialogs: [...document.querySelectorAll('.jp-Dialog')].map((d) => d.innerText),
+                })"""
+            )
+            raise AssertionError(
+                f"no picture after number {before}; on the page: {seen}; "
+                f"the server's last words:\n{self.notebook.log.read_text()[-6000:]}"
+            ) from fault
         self.page.wait_for_timeout(150)  # a slider may have sent more than one
+        return not self.page.evaluate(f"() => {DIED}")
 
 
 def pixels(image: bytes) -> np.ndarray:
@@ -245,13 +351,13 @@ def pixels(image: bytes) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def open_notebook(browser: Browser, lab: str) -> Iterator:
+def open_notebook(browser: Browser, lab: str, lab_home: Path) -> Iterator:
     """Open a notebook and run it from top to bottom; each once."""
     known: dict[tuple[str, str], Notebook] = {}
 
     def open_and_run(name: str, whose: str = "all") -> Notebook:
         if (name, whose) not in known:
-            known[name, whose] = Notebook(browser, lab, name)
+            known[name, whose] = Notebook(browser, lab, lab_home / "lab.log", name)
             known[name, whose].open()
             known[name, whose].run_all()
         return known[name, whose]
@@ -262,12 +368,12 @@ def open_notebook(browser: Browser, lab: str) -> Iterator:
 
 
 @pytest.fixture
-def fresh_notebook(browser: Browser, lab: str) -> Iterator:
+def fresh_notebook(browser: Browser, lab: str, lab_home: Path) -> Iterator:
     """Open a page for a notebook, which the test opens and runs itself."""
     pages: list[Notebook] = []
 
     def make(name: str) -> Notebook:
-        pages.append(Notebook(browser, lab, name))
+        pages.append(Notebook(browser, lab, lab_home / "lab.log", name))
         return pages[-1]
 
     yield make

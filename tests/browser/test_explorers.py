@@ -67,8 +67,7 @@ def test_every_slider_answers_to_the_keyboard_and_to_the_mouse(explorer):
         assert not np.array_equal(explorer.pixels(), before)
         explorer.after(lambda handle=handle, key=back: handle.press(key))
         assert np.array_equal(explorer.pixels(), before)
-        explorer.box.scroll_into_view_if_needed()
-        box, mouse = handle.bounding_box(), explorer.page.mouse
+        box, mouse = explorer.in_sight(handle), explorer.page.mouse
         middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
         def pull(mouse=mouse, middle=middle, way=-60 if at_the_end else 60):

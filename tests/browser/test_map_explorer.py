@@ -36,8 +36,7 @@ def test_the_limits_answer_to_keys_on_the_picture(explorer):
 
 
 def test_a_limit_can_be_pulled_on_the_histogram(explorer):
-    explorer.frame.scroll_into_view_if_needed()
-    box, mouse, before = explorer.frame.bounding_box(), explorer.page.mouse, explorer.words
+    box, mouse, before = explorer.in_sight(), explorer.page.mouse, explorer.words
     drawn = explorer.drawn
     height = box["y"] + box["height"] / 2
 
