@@ -112,6 +112,7 @@ def measure(notebook: str | Path) -> tuple[int, int]:
         store_widget_state=False,
     )
     memory = _PeakMemory(client)
+    client.on_cell_executed = lambda **_: memory.look()
     begin = time.monotonic()
     with memory:
         client.execute()
@@ -122,8 +123,8 @@ def measure(notebook: str | Path) -> tuple[int, int]:
 class _PeakMemory(threading.Thread):
     """Watch the memory of a notebook client's kernel and its children while it runs.
 
-    Every tenth of a second the resident sizes are summed; on Linux the kernel's own high-water
-    mark (VmHWM) also catches peaks that last less than that.
+    Every tenth of a second, and after each cell, the resident sizes are summed; on Linux the
+    kernel's own high-water mark (VmHWM) also catches peaks that last less than that.
     """
 
     def __init__(self, client):
@@ -142,9 +143,12 @@ class _PeakMemory(threading.Thread):
 
     def run(self):
         while not self._done.wait(0.1):
-            pid = getattr(getattr(self.client.km, "provisioner", None), "pid", None)
-            if pid:
-                self.peak = max(self.peak, _resident(pid), _high_water(pid))
+            self.look()
+
+    def look(self):
+        pid = getattr(getattr(self.client.km, "provisioner", None), "pid", None)
+        if pid:
+            self.peak = max(self.peak, _resident(pid), _high_water(pid))
 
 
 def _resident(pid: int) -> int:
