@@ -394,3 +394,21 @@ def test_the_whole_survey_fits_into_a_minute():
     forest = UnsupervisedForest(100, random_state=0).fit(X)
     forest.kneighbors(25)
     assert time.perf_counter() - start < 30
+
+
+def test_a_shuffled_table_is_guessed_a_little_worse_than_half_right():
+    """Notebook 04, section 9: each value stands in both tables, under both labels."""
+    rng, n = np.random.default_rng(0), 1000
+    is_real = np.repeat([1, 0], n)
+    right = {"shuffled": [], "fresh": []}
+    for seed in range(4):
+        table = rng.normal(size=(n, 10))
+        others = {
+            "shuffled": np.column_stack([rng.permutation(column) for column in table.T]),
+            "fresh": rng.normal(size=(n, 10)),
+        }
+        for name, other in others.items():
+            forest = RandomForestClassifier(60, max_samples=0.25, random_state=seed, oob_score=True)
+            right[name].append(forest.fit(np.vstack([table, other]), is_real).oob_score_)
+    mean = {name: np.mean(scores) for name, scores in right.items()}
+    assert mean["shuffled"] < 0.48 < mean["fresh"] < 0.52, mean

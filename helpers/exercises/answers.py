@@ -4,12 +4,14 @@ Each function takes an answer and what it is called in the task, and raises `exe
 a sentence if the answer is something else. None of them changes the answer.
 """
 
+import re
 import reprlib
 from collections.abc import Iterable
 
 import astropy.units as u
 import numpy as np
 import pandas as pd
+from astropy.nddata import CCDData
 
 from helpers.exercises.exercise import Wrong
 
@@ -21,7 +23,12 @@ def in_words(answer) -> str:
     """What an answer is, in a few words, however large or strange it is."""
     if isinstance(answer, np.ndarray | pd.DataFrame | pd.Series) and np.ndim(answer):
         return f"{type(answer).__name__} of shape {np.shape(answer)}"
-    return " ".join(_SHORT.repr(answer).split())
+    if isinstance(answer, float | np.floating):
+        return f"{float(answer):.6g}"
+    if isinstance(answer, CCDData):
+        return f"a map of shape {answer.shape}"
+    words = " ".join(_SHORT.repr(answer).split())
+    return re.sub(r"<(?:\w+\.)*(\w+) object at 0x\w+>", r"a \1", words)
 
 
 def number(answer, name: str, unit: u.Unit | str | None = None) -> float:
@@ -84,10 +91,20 @@ def array(
         raise Wrong(f"{name} has the shape {found}, but {shape} is expected.")
     if finite and not np.all(np.isfinite(values)):
         raise Wrong(
-            f"{name} holds {np.sum(~np.isfinite(values))} values that are NaN or infinite; all "
+            f"{name} holds NaN or infinite values ({np.sum(~np.isfinite(values))} of them); all "
             "should be numbers."
         )
     return values
+
+
+def share(answer, name: str) -> float:
+    """A number between 0 and 1; a percentage is named as one."""
+    value = number(answer, name)
+    if 1 < value <= 100:
+        raise Wrong(f"{name} is {value:g}: a share between 0 and 1 is asked for, not a percentage.")
+    if not 0 <= value <= 1:
+        raise Wrong(f"{name} is {value:g}, but a share lies between 0 and 1.")
+    return value
 
 
 def labels(answer, name: str, n_objects: int) -> np.ndarray:

@@ -26,8 +26,8 @@ def _check_shape(my_shape) -> str:
     points = array(my_shape, "`my_shape`", (300, 2))
     if len(np.unique(points, axis=0)) < 100:
         raise Wrong(
-            f"`my_shape` has only {len(np.unique(points, axis=0))} different points. Draw 150 for "
-            "each group, for instance with rng.normal or rng.random."
+            f"`my_shape` has too few different points ({len(np.unique(points, axis=0))}). Draw 150 "
+            "for each group, for instance with rng.normal or rng.random."
         )
     truth = np.repeat([0, 1], 150)
     k_means, density = (
@@ -36,6 +36,11 @@ def _check_shape(my_shape) -> str:
             ("kmeans", {"n_clusters": 2}), ("hdbscan", {"min_cluster_size": 15}),
         )
     )  # fmt: skip
+    if k_means < 0.05:
+        raise Wrong(
+            f"Neither sees your groups: k-means has {k_means:.2f}, HDBSCAN {density:.2f}. Are rows "
+            "0 to 149 one of them, and the rest the other? And do they lie apart?"
+        )
     if k_means < 0.9 and density < 0.5:
         raise Wrong(
             f"Both lose your groups: k-means has {k_means:.2f}, HDBSCAN {density:.2f} (rows 0 to "
@@ -109,6 +114,11 @@ def _check_blob(blob_labels, methods_sentence) -> str:
             f"{n_groups} {'group' if n_groups == 1 else 'groups'}, and eight or more are wanted. "
             "Smaller groups, if they are allowed, are more of them: min_cluster_size."
         )
+    if n_groups > 80:
+        raise Wrong(
+            f"{n_groups} groups: no referee would believe in more than eighty. Raise "
+            "min_cluster_size until a dozen or two are left."
+        )
     if out == 0:
         raise Wrong(
             "Every point is in a group: that is a method which was told how many to make, and no "
@@ -123,7 +133,7 @@ def _check_blob(blob_labels, methods_sentence) -> str:
     if not silhouette > 0.3:
         raise Wrong(
             f"The silhouette is {silhouette:.2f}, and should be above 0.3. Are these groups of the "
-            'blob? Try cluster_selection_method="leaf", or another min_samples.'
+            "blob? If so: take a min_samples of 5 to 10, or larger groups (min_cluster_size)."
         )
     words(methods_sentence, "`methods_sentence`", at_least=8)
     return (
@@ -175,7 +185,7 @@ Make a shape of two known groups on which k-means (told to make two) has an adju
 above 0.9, and HDBSCAN (`min_cluster_size=15`) one below 0.5. Put it into `my_shape`, an array of
 300 rows and 2 columns: the first 150 rows are the points of one group, the others those of the
 other. (What does HDBSCAN need between two groups that k-means does not? `hint("6.1")` helps;
-notebook 00 explains.)
+notebook 00 says how.)
 """,
         stub="""
 my_shape = ...  # an array of shape (300, 2)
@@ -206,7 +216,13 @@ the border.
                 "it sees a gap",
             ),
             Mistake(
-                "my_shape = np.random.default_rng(0).normal(size=(300, 2))", "Both lose your groups"
+                "my_shape = np.random.default_rng(0).normal(size=(300, 2))",
+                "Neither sees your groups",
+            ),
+            Mistake(
+                "my_shape = np.random.default_rng(0).normal(size=(300, 2))\n"
+                "my_shape[150:, 0] += 2.5",
+                "Both lose your groups",
             ),
             Mistake(
                 "my_shape = make_moons(300, noise=0.05, shuffle=False, random_state=0)[0]",
@@ -231,7 +247,7 @@ compute it: will it be as high as the Rand index? In a survey of a galaxy, which
 """,
         stub="""
 kinds = np.repeat([0, 1, 2], [950, 30, 20])
-prediction = ""  # e.g. "information lower, about ..."
+prediction = ""  # the information: "higher", "the same", "lower"; by how much?
 two_groups = ...  # 1,000 labels; then agreement({"truth": kinds, "two": two_groups})
 information = ...  # a number
 """,
@@ -273,12 +289,12 @@ and 20 drown in half a million. Any index over all objects or pairs is an index 
         title="break the tool: beautiful groups of nothing",
         minutes=7,
         task="""
-Give the blob *beautiful* groups: eight or more, with a silhouette above 0.3 on the picture. With
-k-means that is no art (try it, and say why). Do it with HDBSCAN, which "counts for itself": eight
-or more, and less than half of the points left out. Turn `min_cluster_size`, `min_samples` (small
-ones), `cluster_selection_method="leaf"`. Put its labels into `blob_labels`, and into
-`methods_sentence` the sentence of a methods section that would let it pass. (Now you know what to
-look for in papers.)
+Give the blob *beautiful* groups: eight to eighty, with a silhouette above 0.3 on the picture. With
+k-means that is no art (try it, and say why). Do it with HDBSCAN, which "counts for itself", and
+with less than half of the points left out. Turn `min_cluster_size`, `min_samples` (well below it),
+`cluster_selection_method="leaf"`. Put its labels into `blob_labels`, and into
+`methods_sentence` the sentence (eight words or more) of a methods section that would let it pass.
+(Now you know what to look for in papers.)
 """,
         stub="""
 blob = grid.points(distance="gaussian")
@@ -322,19 +338,26 @@ the data *and* from two settings.
                 'cluster_selection_method="leaf")',
                 "less than half should be",
             ),
+            Mistake(
+                'blob_labels = cluster(blob, "hdbscan", min_cluster_size=10, min_samples=2)',
+                "no referee would believe",
+            ),
             Mistake('methods_sentence = "We used HDBSCAN."', "has 3 words"),
         ),
     ),
     Exercise(
         number="6.4",
         title="open-ended: what you take along",
+        is_open=True,
         minutes=5,
         task="""
-(Or an evening.) Choose the grouping that you will take to the sky in 07: method, on what, how many
-groups, what is left out. `my_labels` is one label for each pixel in the order of the table, -1 for
-those left out. Then write its `defence`, a list of three sentences: which groups are findings,
-which are cuts of yours, and which result would make you withdraw one of them. (A fair choice uses
-no truth, and neither does the choice of the setting that gives the prettiest map.)
+(Or an evening.) Choose the grouping that you would take to the sky: method, on what, how many
+groups, what is left out. (07 takes eight groups of spectral clustering, and its text speaks of
+those; yours is there to be compared with them.) `my_labels` is one label for each pixel in the
+order of the table, -1 for those left out. Then write its `defence`, a list of three sentences, each
+of five words or more: which groups are findings, which are cuts of yours, and which result would
+make you withdraw one of them. (A fair choice uses no truth, and neither does the choice of the
+setting that gives the prettiest map.)
 """,
         stub="""
 my_labels = ...  # one label for each pixel, e.g. labels["spectral"]
@@ -380,16 +403,14 @@ controls do you ask for?
 """,
         choices={
             "a": (
-                "More bootstraps, and the silhouette of every group.",
-                "Both judge the finished picture again, by the measure that k-means optimises. "
-                "They will be good once more.",
+                "More bootstraps, a thousand of them, and the silhouette of every single group.",
+                "Both judge the finished picture again, by the measure that k-means "
+                "optimises. They will be good once more.",
             ),
             "b": (
-                "The same chain under another seed of UMAP and of the distance; and the same chain "
-                "on data without groups, such as one Gaussian.",
-                "If the groups are found again, and the groupless cloud gives clearly worse ones, "
-                "there is something to talk about. One control alone would not do: the pieces of a "
-                "cloud can be stable, too.",
+                "A larger sample of regions, and a finer UMAP with more steps and neighbours.",
+                "Half a million regions are not the bottleneck. Nothing in this tests whether"
+                " there are groups.",
             ),
             "c": (
                 "A second method on the same UMAP, and the agreement of the two.",
@@ -397,12 +418,13 @@ controls do you ask for?
                 "picture, which both take for given, is the thing to be doubted.",
             ),
             "d": (
-                "A larger sample, and a finer UMAP.",
-                "Half a million regions are not the bottleneck. Nothing in this tests whether "
-                "there are groups.",
+                "Other seeds of UMAP and distance; and the same on data without groups.",
+                "Such as one Gaussian. If the groups are found again, and the groupless cloud"
+                " gives clearly worse ones, there is something to talk about. One control "
+                "alone would not do: the pieces of a cloud can be stable, too.",
             ),
         },
-        right="b",
+        right="d",
         hints=(
             "What did the bootstrap shake, and what did it leave as it was?",
             "What would the same numbers be for data without groups?",
@@ -421,29 +443,29 @@ of groups. What does "left out" do to those means?
 """,
         choices={
             "a": (
-                "Nothing: what is left out is noise, and noise averages out.",
-                "The pixels left out are well measured; they only have no close company. They are "
-                "not drawn at random, so their absence does not average out.",
+                "DBSCAN's means are of dense cores, k-means' of everybody: say both.",
+                "The cores are sharper, but a selected sample; the others are pulled by "
+                "borders and by pixels that belong nowhere. Which hurts more depends on the "
+                "question. And the 12 % deserve a mean of their own: if it is unlike all the "
+                "others, they are a finding.",
             ),
             "b": (
-                "DBSCAN's means are of the dense cores only: sharper, but of a selected sample. "
-                "k-means' means are pulled by borders and by pixels that belong nowhere. Both must "
-                "be said; which hurts more depends on the question.",
-                "And the 12 % deserve a mean of their own: if it is unlike all the others, they "
-                "are a finding.",
+                "Nothing: what is left out is noise, and noise averages out in both.",
+                "The pixels left out are well measured; they only have no close company. They"
+                " are not drawn at random, so their absence does not average out.",
             ),
             "c": (
-                "k-means has no problem: it uses all the data.",
-                "It puts every pixel into some group, whether it fits or not. Its groups' means "
-                "hold the misfits.",
+                "k-means has no problem: it uses all the data, so its means are the true ones.",
+                "It puts every pixel into some group, whether it fits or not. Its groups' "
+                "means hold the misfits.",
             ),
             "d": (
-                "DBSCAN's are right: outliers should be removed before averaging.",
-                "Only when you know that they are faults. Here *outlier* means *thin place in a "
-                "picture*.",
+                "DBSCAN's are right: outliers should be removed before anything is averaged.",
+                "Only when you know that they are faults. Here *outlier* means *thin place in"
+                " a picture*.",
             ),
         },
-        right="b",
+        right="a",
         hints=(
             "Which pixels does DBSCAN leave out: bad ones, or lonely ones?",
             "And where does k-means put those same pixels?",

@@ -405,7 +405,7 @@ EXERCISES = (
         task="""
 Which kernel (FWHM, in arcsec) brings F2100W of **NGC 628** to 150 pc, and which one F200W? The
 widths are in the table of section 1; the angle of 150 pc is printed above it. Before you compute:
-why are the two nearly the same? (`hint("2.1")` helps; notebook 00 explains.)
+why are the two nearly the same? (`hint("2.1")` helps; notebook 00 says how.)
 """,
         stub="""
 kernel_f2100w = ...  # FWHM in arcsec
@@ -414,12 +414,12 @@ kernel_f200w = ...  # FWHM in arcsec
         answer="kernel_f2100w, kernel_f200w",
         hints=(
             "kernel² = target² - own². The target is an angle: 150 pc, at NGC 628.",
-            'get_galaxy("NGC 628").angle(150 * u.pc) is the target, JWST_FWHM["F2100W"] one of the '
+            'GALAXIES["NGC 628"].angle(150 * u.pc) is the target, JWST_FWHM["F2100W"] one of the '
             "own widths; both are quantities, and np.sqrt takes them.",
-            'np.sqrt(get_galaxy("NGC 628").angle(150 * u.pc) ** 2 - JWST_FWHM["F2100W"] ** 2)',
+            'np.sqrt(GALAXIES["NGC 628"].angle(150 * u.pc) ** 2 - JWST_FWHM["F2100W"] ** 2)',
         ),
         solution="""
-goal_628 = get_galaxy("NGC 628").angle(150 * u.pc)
+goal_628 = GALAXIES["NGC 628"].angle(150 * u.pc)
 kernel_f2100w = np.sqrt(goal_628**2 - JWST_FWHM["F2100W"] ** 2)
 kernel_f200w = np.sqrt(goal_628**2 - JWST_FWHM["F200W"] ** 2)
 print(f"{kernel_f2100w:.3f} and {kernel_f200w:.3f}; the target is {goal_628:.3f}")
@@ -449,28 +449,28 @@ it be a mistake?
 """,
         choices={
             "a": (
-                "Always right: a blurred map has the better signal-to-noise ratio.",
-                "It has, but you can blur later, whenever you want. What is gone does not come "
-                "back: the size of a single cloud cannot be measured in the blurred map.",
+                "Always right: a blurred map has the better signal-to-noise ratio in every pixel.",
+                "It has, but you can blur later, whenever you want. What is gone does not "
+                "come back: the size of a single cloud cannot be measured in the blurred map.",
             ),
             "b": (
-                "Right where NGC 628 is compared with other maps or galaxies; a mistake if the "
-                "question is how large, massive or turbulent its single clouds are.",
-                "Compared things must have seen the same size of patch. A question inside one map "
-                "may keep all the sharpness there is, and clouds need it.",
+                "Never right: no measurement that was paid for should ever be thrown away.",
+                "Nothing is deleted, the sharp map is still there. And a ratio with a map at "
+                "150 pc would be wrong at 53 pc: section 6 shows how badly.",
             ),
             "c": (
-                "Never right: never throw away data.",
-                "Nothing is deleted, the sharp map is still there. And a ratio with a map at 150 "
-                "pc would be wrong at 53 pc: section 6 shows how badly.",
+                "Right for maps of flux; a mistake for their ratios, which need all the detail.",
+                "It is the other way round: a ratio of two maps is what needs one resolution "
+                "most of all.",
             ),
             "d": (
-                "Right for maps of flux; a mistake for their ratios, which need detail.",
-                "It is the other way round: a ratio of two maps is what needs one resolution most "
-                "of all.",
+                "Right beside other maps or galaxies; a mistake for the sizes of its clouds.",
+                "Compared things must have seen the same size of patch. A question inside one"
+                " map, how large, massive or turbulent its clouds are, may keep all the "
+                "sharpness there is, and needs it.",
             ),
         },
-        right="b",
+        right="d",
         hints=(
             "Name two questions: one that compares NGC 628 with something, and one that does not.",
             "What is lost at 150 pc is everything smaller, such as the size of a cloud.",
@@ -711,24 +711,25 @@ because neighbours are not independent, and which do not?
         choices={
             "a": (
                 "None: the common grid has one pixel for each resolution element.",
-                "Such pixels still share noise: neighbours agree at 0.25 and more, and the signal "
-                "itself reaches over many pixels.",
+                "Such pixels still share noise: neighbours agree at 0.25 and more, and the "
+                "signal itself reaches over many pixels.",
             ),
             "b": (
                 "1 alone: only errors of means depend on how many independent pixels there are.",
-                "1, yes. But an island can be one piece of sky whose pixels are alike because they "
-                "are neighbours. What would 2 look like with every other pixel?",
+                "1, yes. But an island can be one piece of sky whose pixels are alike because"
+                " they are neighbours. What would 2 look like with every other pixel?",
             ),
             "c": (
                 "1 and 2.",
-                "The ± counts pixels as if each were new, and an island may be one place on the "
-                "sky. A slope and a count only describe; as soon as you give the slope an error, "
-                "or call the 400 a sample of 400, they join the others.",
+                "The ± counts pixels as if each were new, and an island may be one place on "
+                "the sky. A slope and a count only describe; as soon as you give the slope an"
+                " error, or call the 400 a sample of 400, they join the others.",
             ),
             "d": (
                 "All four.",
-                "A slope as such is not pushed either way by neighbours that agree, and 400 pixels "
-                "are 400 pixels. Their *errors* would need care; none is claimed in 3 and 4.",
+                "A slope as such is not pushed either way by neighbours that agree, and 400 "
+                "pixels are 400 pixels. Their *errors* would need care; none is claimed in 3 "
+                "and 4.",
             ),
         },
         right="c",
@@ -755,7 +756,8 @@ How does the spread of log F2100W/F770W change? Which resolution would you choos
 at 5 to 20 Mpc, and who loses? Write both as comments.
 """,
         stub="""
-maps = {name: native[name] for name in ("F770W", "F2100W", "OI6300", "HA6562")}
+names = ("F770W", "F2100W", "OI6300", "HA6562")
+maps = {name: native[name] for name in names if name in native}
 target = ...  # 300 * u.pc, or 500 * u.pc
 my_resolution = ...
 n_pixels = ...  # a whole number
@@ -771,7 +773,8 @@ snr = ...  # the median of OI6300's signal_to_noise
             "standard deviation of np.log10 of F2100W's .data over F770W's, with np.nanstd.",
         ),
         solution="""
-maps = {name: native[name] for name in ("F770W", "F2100W", "OI6300", "HA6562")}
+names = ("F770W", "F2100W", "OI6300", "HA6562")
+maps = {name: native[name] for name in names if name in native}
 target = 300 * u.pc
 my_resolution = common_maps(galaxy, maps, target=target)
 n_pixels = valid(my_resolution["OI6300"]).sum()

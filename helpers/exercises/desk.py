@@ -4,6 +4,7 @@ import inspect
 
 from IPython.display import display
 
+from helpers import survey
 from helpers.exercises.answers import in_words
 from helpers.exercises.exercise import Exercise, Wrong, find
 from helpers.exercises.progress import STATES, Progress
@@ -26,7 +27,8 @@ def grade(exercise: Exercise, *answers) -> tuple[bool, str]:
     try:
         inspect.signature(exercise.checker).bind(*answers)
     except TypeError:
-        return False, f"{len(answers)} answers came, but this is the call: {exercise.call}"
+        came = "1 answer" if len(answers) == 1 else f"{len(answers)} answers"
+        return False, f"This is the call: {exercise.call} (here with {came})."
     try:
         return True, exercise.checker(*answers)
     except Wrong as wrong:
@@ -57,30 +59,40 @@ def check(number: str, *answers, prediction=None) -> None:
     if not answers or any(_is_missing(answer) for answer in answers):
         print(f"{exercise.number}: nothing to check yet. Put your answer in place of the dots.")
         if known["state"] == "done":
-            print(f"   (Done on an earlier visit; your answer was: {known['answer']})")
+            print(f"   (Done before; your answer was: {known['answer']})")
         return
-    if exercise.predicts and not (isinstance(prediction, str) and len(prediction.split()) >= 2):
+    if not survey.is_embedded():
+        print(
+            f"{exercise.number}: the checks know the embedded survey alone. Choose it near the "
+            "top, or let the solution tell you what to look for here."
+        )
+        return
+    prediction = "" if prediction is None or prediction is ... else str(prediction)
+    if exercise.predicts and not prediction.strip():
         print(
             f"{exercise.number}: first your prediction, please. Write into `prediction` what you "
-            "expect, a few words, before you look: a wrong one is the best remembered."
+            "expect, a word or a few, before you look: a wrong one is the best remembered."
         )
         return
     right, says = grade(exercise, *answers)
 
     def edit(entry: dict) -> dict:
-        entry |= {"tries": entry["tries"] + 1}
         if not right and entry["state"] == "done":
             return entry
+        entry |= {"tries": entry["tries"] + 1}
         state = max(entry["state"], "done" if right else "tried", key=STATES.index)
         told = ", ".join(in_words(answer) for answer in answers)
         guess = " ".join(prediction.split())[:300] if exercise.predicts else ""
         return entry | {"state": state, "answer": told, "prediction": guess}
 
     trouble = progress.change(exercise.number, edit)
-    print(f"{exercise.number}: {'right' if right else 'not yet'}. {says}")
+    good = "noted" if exercise.is_open else "right"
+    print(f"{exercise.number}: {good if right else 'not yet'}. {says}")
     if right and exercise.predicts:
         print(f'   (You had predicted: "{" ".join(prediction.split())}")')
-    if not right:
+    if not right and known["state"] == "done":
+        print("   (It was right before, and stays done.)")
+    elif not right:
         tries = progress.entry(exercise.number)["tries"]
         more = f' solution("{exercise.number}") shows a solution.' if tries >= TRIES else ""
         print(f'   (Try {tries}. hint("{exercise.number}") helps.{more})')

@@ -72,6 +72,8 @@ class Exercise:
     mistakes : tuple of Mistake
     predicts : bool
         Whether the stub has a ``prediction``, a sentence to be written first.
+    is_open : bool
+        Whether no answer is *the* right one: what fits the task is noted, not called right.
     """
 
     number: str
@@ -88,6 +90,7 @@ class Exercise:
     checker: Callable[..., str]
     mistakes: tuple[Mistake, ...] = ()
     predicts: bool = False
+    is_open: bool = False
 
     @property
     def is_question(self) -> bool:

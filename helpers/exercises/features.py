@@ -420,22 +420,22 @@ pixels". What will a clustering make of it?
 """,
         choices={
             "a": (
-                "Nothing: the median is the most neutral value there is.",
-                "It is a value that thousands of faint pixels now share *exactly*. Nothing else in "
-                "the table is so alike.",
+                "A group of its own out of the filled pixels.",
+                "They all have the same [OI]/Hα, so the group is made of the missing value. "
+                "And that these faint outer pixels may have a ratio of their own is gone, "
+                "since both have the median.",
             ),
             "b": (
-                "A group of the filled pixels, all with the same [OI]/Hα; and it misses that these "
-                "faint outer pixels may have a ratio of their own.",
-                "The group is made of the missing value, and the true difference between bright "
-                "and faint places is gone, since both have the median.",
+                "Nothing: the median is the most neutral value there is, in the middle of all.",
+                "It is a value that thousands of faint pixels now share *exactly*. Nothing "
+                "else in the table is so alike.",
             ),
             "c": (
-                "More noise in all groups, and nothing else.",
+                "More noise in all groups, a little wider clouds, and nothing else.",
                 "Noise would be better: it does not look like a group. A constant does.",
             ),
         },
-        right="b",
+        right="a",
         hints=(
             "How many pixels have exactly the same value afterwards?",
             "Which pixels were they: bright ones, or faint ones far out?",
@@ -544,6 +544,7 @@ four ratios, the fourth is fixed.
     Exercise(
         number="3.6",
         title="open-ended",
+        is_open=True,
         minutes=8,
         task="""
 (Or an evening.) Build your own set, `my_set`, a frame with a row for each pixel of `frame`, and put
@@ -591,24 +592,24 @@ picture. What do you conclude?
 """,
         choices={
             "a": (
-                "The group was not real: a real one would not hang on a single feature.",
-                "A rare kind of gas may show in one feature only, as an AGN does in [OIII]/Hβ. To "
-                "drop that is to close the eye that sees it.",
+                "The group was not real: a real group would not hang on a single feature.",
+                "A rare kind of gas may show in one feature only, as an AGN does in "
+                "[OIII]/Hβ. To drop that is to close the eye that sees it.",
             ),
             "b": (
-                "Nothing yet: it may have hung on that one feature for good reasons, another seed "
-                "may have done it, or it was not real. Run the full set with another seed, drop "
-                "other features, and look whether the group's pixels still differ in the table.",
-                "Three explanations, and each test can fell one: the seed, the stand-ins, the "
-                "pixels' own numbers.",
+                "The feature must stay: without it the analysis loses something that is there.",
+                "That keeps what one has seen because one has seen it. First find out whether"
+                " the feature carries physics or noise.",
             ),
             "c": (
-                "The feature must stay: without it the analysis is incomplete.",
-                "That keeps what one has seen because one has seen it. First find out whether the "
-                "feature carries physics or noise.",
+                "Nothing yet: three things may have happened, and I test each.",
+                "It may have hung on that one feature for good reasons, another seed may have"
+                " done it, or it was not real. Run the full set with another seed, drop other"
+                " features, and look whether the group's pixels still differ in the table: "
+                "each test can fell one.",
             ),
         },
-        right="b",
+        right="c",
         hints=(
             "What else changes when everything is run again?",
             "Can a true group be visible in one feature only?",

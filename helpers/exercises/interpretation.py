@@ -88,11 +88,21 @@ def _check_betraying(before, after) -> str:
             f"After standardising, {after} is right in {second[after]:.2f}; another feature does "
             "better. Go through all fourteen once more, this time in `own`."
         )
+    more = "".join(
+        f" ({column.idxmax()} even in {column.max():.2f}.)"
+        for column, name in ((first, before), (second, after))
+        if name != column.idxmax()
+    )
+    if second[after] > first[after]:
+        more += (
+            f" {after} is right more often than before ({first[after]:.2f}): with means and "
+            "spreads gone, a shape stands out."
+        )
     return (
         f"{before} is right in {first[before]:.2f}, {after} after standardising in "
-        f"{second[after]:.2f}; guessing in 0.33. Means of ratios differ from galaxy to galaxy, and "
-        "a mean can be taken off. The shape of a distribution cannot: look at the histograms of "
-        "the CO width in `own`."
+        f"{second[after]:.2f}; guessing in 0.33.{more} Means of ratios differ from galaxy to "
+        "galaxy, and a mean can be taken off. The shape of a distribution cannot: look at the "
+        "histograms of the CO width in `own`."
     )
 
 
@@ -100,9 +110,14 @@ def _check_survivors(own_labels) -> str:
     frame, _, galaxy_of, _ = _pixels()
     found = labels(own_labels, "`own_labels`", len(frame))
     ours = _groups()
+    n_groups = len(np.unique(found[found >= 0]))
+    if n_groups < 2:
+        raise Wrong(
+            f"There {'is one group' if n_groups else 'are no groups'}: ask for eight, as in "
+            "section 1: `**SPECTRAL` does."
+        )
     known, before = (galaxy_identity(one, galaxy_of).information for one in (found, ours))
     alike = adjusted_rand_score(found, ours)
-    n_groups = len(np.unique(found[found >= 0]))
     if alike > 0.99:
         raise Wrong(
             "These are the groups of section 1, from the picture. Cluster the neighbours in `own`, "
@@ -182,8 +197,9 @@ def _check_second(second, argument) -> str:
             "the features that share no map with PAH 11.3/7.7, another follows it more closely."
         )
     words(argument, "`argument`", at_least=8)
+    more = "gas in motion" if second == "log_co_width" else "molecular gas"
     return (
-        f"{second} goes with the offset by {follows[second]:+.2f}: more gas in motion, lower "
+        f"{second} goes with the offset by {follows[second]:+.2f}: more {more}, lower "
         "11.3/7.7. Weak, and so a companion until shown otherwise: gas lies where dust, young "
         "stars and the centre are. Ask whether it holds at a fixed radius, within each galaxy, and "
         "for pixels with the same E(B-V); a cause should."
@@ -215,7 +231,8 @@ EXERCISES = (
 Which single feature betrays the galaxy best, before and after standardising each galaxy?
 `predict_galaxy(frame[[name]], galaxy_of, frame.index).accuracy` gives it for one feature; `own`
 in place of `frame` is the standardised table. Does the answer make sense, given what you know of
-the three galaxies (notebook 00)? (`hint("7.1")` helps; notebook 00 explains.)
+the three galaxies (notebook 00)? (`hint("7.1")` helps; notebook 00 says how. The check itself
+takes some ten seconds.)
 """,
         stub="""
 before, after = ..., ...  # two names of columns, in quotes, such as "ebv"
@@ -303,6 +320,7 @@ both groupings says which is which.
                 "own_labels = np.random.default_rng(0).permutation(labels)", "Shuffled labels know"
             ),
             Mistake("own_labels = (own['log_ha'] > 0).astype(int)", "There are 2 groups"),
+            Mistake("own_labels = np.zeros(len(own), int)", "There is one group"),
         ),
     ),
     Exercise(
@@ -450,30 +468,31 @@ galaxies". Nine of the 19 are barred. What do you ask the authors?
 """,
         choices={
             "a": (
-                "Nothing: nine barred galaxies against ten others is a fair sample, so bars make "
-                "this gas.",
-                "In how many of the nine is it? A cluster that lives in two galaxies is in two "
-                "barred ones once in five times by chance: 9/19 times 8/18.",
+                "In how many galaxies it lives, what else they share, and if it returns "
+                "without one.",
+                "They may share distance and with it resolution, mass, tilt, a nucleus; and "
+                "it should return when each galaxy is standardised, or left out in turn. "
+                "Chance, a companion of bars, and galaxy identity are the rivals, and each of"
+                " the three questions can fell one.",
             ),
             "b": (
-                "For the significance: with half a million pixels it must be tiny.",
-                "Pixels of one galaxy are not independent witnesses on bars: here there are 19 "
-                "objects, or fewer.",
+                "Nothing: nine barred galaxies against ten others is a fair sample, so bars "
+                "make this gas.",
+                "In how many of the nine is it? A cluster that lives in two galaxies is in "
+                "two barred ones once in five times by chance: 9/19 times 8/18.",
             ),
             "c": (
-                "In how many galaxies it lives, what else these share (distance and with it "
-                "resolution, mass, tilt, a nucleus), and whether it returns when each galaxy is "
-                "standardised, or left out in turn.",
-                "Chance, a companion of bars, and galaxy identity are the rivals, and each of the "
-                "three questions can fell one.",
+                "For the significance: with half a million pixels it must be tiny, and be given.",
+                "Pixels of one galaxy are not independent witnesses on bars: here there are "
+                "19 objects, or fewer.",
             ),
             "d": (
-                "To use more clusters, so that the bars' own gas separates better.",
-                "More groups, more chances that one is in barred galaxies alone. Ask first how "
-                "many groups were looked at before this one was reported.",
+                "To use more clusters, so that the gas of the bars separates from the rest better.",
+                "More groups, more chances that one is in barred galaxies alone. Ask first "
+                "how many groups were looked at before this one was reported.",
             ),
         },
-        right="c",
+        right="a",
         hints=(
             "How many independent objects are there: pixels, clusters or galaxies?",
             "What do barred galaxies share besides bars?",
@@ -494,27 +513,28 @@ Which one, and what do you ask it?
         choices={
             "a": (
                 "F770W: it enters the most features, so it knows the most.",
-                "With it go five of the fourteen features, or they would whisper to the clustering "
-                "what the witness is to be asked.",
+                "With it go five of the fourteen features, or they would whisper to the "
+                "clustering what the witness is to be asked.",
             ),
             "b": (
-                "[NII]: it enters one feature. I ask whether the groups differ in [NII]/[SII].",
-                "Little is lost, and a difference in it cannot come from a cut along it. It is no "
-                "perfect stranger: metals and hardness speak through [SII] and [OIII], too.",
+                "Hα, corrected for dust: everything hangs on it. I ask whether the groups "
+                "differ in Hα.",
+                "Hα is in five of the features: as a flux, in ratios, in the dust. Without it"
+                " only [OIII]/Hβ is left of the lines.",
             ),
             "c": (
-                "Hα, corrected for dust: everything hangs on it. I ask whether the groups differ "
-                "in Hα.",
-                "Hα is in five of the features: as a flux, in ratios, in the dust. Without it only "
-                "[OIII]/Hβ is left of the lines.",
+                "Any: the groups were cut along the features, so no map is a witness.",
+                "The features, yes. A map that no feature was made from was not cut along, "
+                "and may contradict.",
             ),
             "d": (
-                "Any: the groups were cut along the features, so no map is a witness.",
-                "The features, yes. A map that no feature was made from was not cut along, and may "
-                "contradict.",
+                "[NII]: it enters one feature. I ask whether the groups differ in [NII]/[SII].",
+                "Little is lost, and a difference in it cannot come from a cut along it. It "
+                "is no perfect stranger: metals and hardness speak through [SII] and [OIII], "
+                "too.",
             ),
         },
-        right="b",
+        right="d",
         hints=(
             "In how many features is each map? Notebook 03 has the table.",
             "The witness must not have been heard, and the table should lose little.",

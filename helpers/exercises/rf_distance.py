@@ -7,11 +7,13 @@ import pandas as pd
 from astropy.table import vstack
 from sklearn.ensemble import RandomForestClassifier
 
-from helpers.distances import METRICS
-from helpers.exercises.answers import array, number, one_of, words
+from helpers.distances import METRICS, nearest
+from helpers.exercises.answers import array, one_of, share, words
 from helpers.exercises.exercise import Exercise, Mistake, Wrong, question
 from helpers.features import feature_table, learning_frame
+from helpers.forest import UnsupervisedForest
 from helpers.galaxies import GALAXIES
+from helpers.quality import neighbour_overlap
 
 
 @cache
@@ -20,6 +22,12 @@ def _pixels():
     table = vstack([feature_table(galaxy) for galaxy in GALAXIES])
     frame = learning_frame(table)
     return frame, table[pd.Index(table["pixel_id"]).isin(frame.index)]
+
+
+@cache
+def _weirdness() -> np.ndarray:
+    """Of all pixels, in the forest of the notebook."""
+    return UnsupervisedForest(random_state=0, n_jobs=2).fit(_pixels()[0]).weirdness()
 
 
 @cache
@@ -42,51 +50,109 @@ def _check_all_rule(distance_all_rule) -> str:
     n = len(leaves)
     found = array(distance_all_rule, "`distance_all_rule`", (n, n))
     shared = np.mean(leaves[:, None] == leaves, axis=2)
+    if np.abs(found - found.T).max() > 1e-6:
+        i, j = np.unravel_index(np.abs(found - found.T).argmax(), (n, n))
+        raise Wrong(
+            f"From pixel {i} to pixel {j} it is {found[i, j]:.3f}, and back {found[j, i]:.3f}: a "
+            "distance is the same both ways. Fill both halves of the matrix by the same rule."
+        )
     if np.allclose(np.diag(found), 1) and abs(found.mean() - shared.mean()) < 0.02:
         raise Wrong(
             "On its diagonal, where each pixel meets itself, this is 1: a similarity. The distance "
             "is 1 minus it."
         )
-    if abs(found.max() - n) < 0.6 * n and found.max() > 1.5:
+    if found.max() <= 100 and np.allclose(found, 100 * (1 - shared), atol=0.2):
+        raise Wrong("These are percentages: a distance here lies between 0 and 1.")
+    if found.max() > 1.5:
         raise Wrong(
             f"Its largest value is {found.max():.0f}, a number of trees. Divide by how many trees "
-            "there are, and take that from 1."
+            f"there are{'' if np.allclose(np.diag(found), 0) else ', and take that from 1'}."
         )
     distance = 1 - shared
-    if np.abs(found - distance).mean() > 0.004:
-        both = np.einsum("it,jt,ijt->ij", real, real, leaves[:, None] == leaves, dtype=float)
-        if np.abs(found - 1 + both / np.maximum(real @ real.T.astype(float), 1)).mean() < 0.02:
-            raise Wrong(
-                "This is the distance of the lesson, or near it: in it only trees count that "
-                "predict real for both. Here every tree counts, whatever it predicts."
-            )
-        if np.abs(found - 1 + both / leaves.shape[1]).mean() < 0.02:
-            raise Wrong(
+    both = np.einsum("it,jt,ijt->ij", real, real, leaves[:, None] == leaves, dtype=float)
+    good = np.maximum(real @ real.T.astype(float), 1)
+    paper = 1 - both / good
+    if np.abs(found - distance).max() > 2e-3:
+        apart = ~np.eye(n, dtype=bool)
+        for near, says in (
+            (
+                paper,
+                "This is the distance of the lesson: in it only trees count that predict real for "
+                "both. Here every tree counts, whatever it predicts.",
+            ),
+            (
+                1 - both / leaves.shape[1],
                 "You divide by all trees, but still count a leaf only if it says real. Here a "
-                "common leaf counts whatever it predicts."
-            )
+                "common leaf counts whatever it predicts.",
+            ),
+            (distance, "Only the diagonal is wrong: a pixel is at distance 0 from itself."),
+        ):
+            if np.abs(found - near)[apart].max() < 2e-3:
+                raise Wrong(says)
+        i, j = np.unravel_index(np.abs(found - distance).argmax(), (n, n))
         raise Wrong(
-            f"The mean of these distances is {found.mean():.3f}, and {distance.mean():.3f} would "
-            "be right. For each pair: in which share of the 200 columns of `leaves` are the two "
-            "numbers equal?"
+            f"Between pixels {i} and {j} it says {found[i, j]:.3f}; they share a leaf in "
+            f"{round(shared[i, j] * leaves.shape[1])} of the {leaves.shape[1]} trees. For each "
+            "pair: in which share of all columns of `leaves` are the two numbers equal?"
         )
-    good = real @ real.T.astype(float)
-    paper = (
-        1 - np.einsum("it,jt,ijt->ij", real, real, leaves[:, None] == leaves, dtype=float) / good
-    )
     alike = np.corrcoef(distance.ravel(), paper.ravel())[0, 1]
     return (
         f"Pixels 0 and 1 are {found[0, 1]:.3f} apart. The two rules go together by "
         f"{alike:.3f} (correlation), since leaves with two real pixels in them nearly always say "
-        "real. They part where a pixel is often taken for a fake: there the second rule looks at "
-        "fewer trees, and only at good ones."
+        "real. They part where a pixel is often taken for a fake: there the lesson's rule looks "
+        "at fewer trees, and only at good ones."
     )
 
 
-def _check_violent(forest_keeps, standardised_keeps, surprise) -> str:
-    forest = _share(forest_keeps, "`forest_keeps`")
-    standard = _share(standardised_keeps, "`standardised_keeps`")
+def _check_violent(violent, forest_keeps, standardised_keeps, surprise) -> str:
+    some = _pixels()[0].iloc[::4]
+    if not isinstance(violent, pd.DataFrame) or list(violent) != list(some):
+        raise Wrong(
+            "`violent` should be the table `some` with one column changed, under its old name and "
+            "in its old place: some.assign(log_pah113_77=...)."
+        )
+    if list(violent.index) != list(some.index):
+        same = sorted(violent.index) == sorted(some.index)
+        raise Wrong(
+            "`violent` has the pixels of `some` in another order: nothing but one column changes."
+            if same
+            else f"`violent` has {len(violent)} rows; it should be made of `some`, which has "
+            f"{len(some)}."
+        )
+    column, all_of_it = some["log_pah113_77"], _pixels()[0]["log_pah113_77"]
+    z = ((column - column.mean()) / column.std()).values
+    changed = array(violent["log_pah113_77"], "the changed column of `violent`", (len(some),))
+    others = [name for name in some if name != "log_pah113_77"]
+    moved = [name for name in others if not np.array_equal(violent[name], some[name])]
+    if moved or np.array_equal(changed, column):
+        raise Wrong(
+            f"In `violent`, {' and '.join(moved) if moved else 'nothing'} was changed. It is "
+            "`log_pah113_77` that should be, and no other column."
+        )
+    if np.allclose(changed, np.exp(3 * ((column - all_of_it.mean()) / all_of_it.std())), rtol=1e-6):
+        raise Wrong(
+            "`z` was made with mean and standard deviation of `frame`, all the pixels. Take those "
+            "of the column in `some`."
+        )
+    if not np.allclose(changed, np.exp(3 * z), rtol=0.01):
+        raise Wrong(
+            f"The changed column of `violent` goes from {changed.min():.3g} to "
+            f"{changed.max():.3g}, exp(3 z) from {np.exp(3 * z.min()):.3g} to "
+            f"{np.exp(3 * z.max()):.3g}: is the 3 in it, and z standardised?"
+        )
+    forest = share(forest_keeps, "`forest_keeps`")
+    standard = share(standardised_keeps, "`standardised_keeps`")
     surprise = one_of(surprise, "`surprise`", ("forest", *METRICS))
+    if forest < 0.1 and standard < 0.3:
+        raise Wrong(
+            f"{forest:.3f} and {standard:.3f}: these are the shares that change. Asked for are the "
+            "shares that stay, 1 minus them."
+        )
+    if forest < 0.9 and standard > 0.95:
+        raise Wrong(
+            f"The forest keeps {forest:.2f}, standardised {standard:.2f}? They look exchanged: "
+            "which of the two does not care for exp, as it keeps the order?"
+        )
     if 0.5 < forest < 0.75:
         raise Wrong(
             f"The forest keeps {forest:.2f}? That is as few as with another seed, or as with the "
@@ -96,12 +162,17 @@ def _check_violent(forest_keeps, standardised_keeps, surprise) -> str:
     if forest < 0.95:
         raise Wrong(
             f"The forest keeps {forest:.2f}? exp(3 z) leaves the order of the pixels as it is, so "
-            "it should keep nearly all. Did the column go in under its old name, in its old place?"
+            "it should keep nearly all. Are both lists those of the forest, `before` and `after`?"
         )
-    if not 0.75 < standard < 0.9:
+    right, manhattan = (
+        neighbour_overlap(nearest(some, name, 26), nearest(violent, name, 26), 25)
+        for name in ("standardised", "manhattan")
+    )
+    if abs(standard - manhattan) < 1e-4 or abs(standard - right) > 0.006:  # 0.84 was rounded
+        whose = "Manhattan's" if abs(standard - manhattan) < 1e-4 else "another number"
         raise Wrong(
-            f"Standardised keeps {standard:.2f}? Standardise the column first, then exponentiate: "
-            "z = (x - mean) / standard deviation of `some`, np.exp(3 * z). Nothing else changes."
+            f"Standardised keeps {standard:.3f}? That is {whose}: "
+            'overlap(before["standardised"], after["standardised"]), after = find(violent).'
         )
     if surprise != "forest":
         raise Wrong(
@@ -112,18 +183,9 @@ def _check_violent(forest_keeps, standardised_keeps, surprise) -> str:
         f"The violent change leaves the forest {forest:.1%} of its neighbours and standardised "
         f"{standard:.1%}. And the harmless one breaks the forest: Hα in erg/s/cm²/arcsec² is "
         "1e-16, its differences are below what scikit-learn's trees can tell apart, so the column "
-        "is a constant to them. `changed.std()` next to 1e-7 would have saved you, and so does the "
-        "helper's warning."
+        'is a constant to them. `harmless["log_ha"].std()` next to 1e-7 would have saved you, and '
+        "so does the helper's warning."
     )
-
-
-def _share(answer, name: str) -> float:
-    value = number(answer, name)
-    if 1 < value <= 100:
-        raise Wrong(f"{name} is {value:g}: a share between 0 and 1 is asked for, not a percentage.")
-    if not 0 <= value <= 1:
-        raise Wrong(f"{name} is {value:g}, but a share lies between 0 and 1.")
-    return value
 
 
 def _check_ratios(six_ratios, three_ratios) -> str:
@@ -141,10 +203,21 @@ def _check_ratios(six_ratios, three_ratios) -> str:
             next((pair for pair, ratio in pairs.items() if np.allclose(column, ratio)), None)
             for column in table.T
         ]
+        natural = [np.log(10) * ratio for ratio in pairs.values()]
+        if all(any(np.allclose(column, ratio) for ratio in natural) for column in table.T):
+            raise Wrong(
+                f"`{name}` holds natural logarithms. `log_flux` is to base 10, and so are the "
+                "differences of its columns, without any other step."
+            )
+        if name == "six_ratios" and np.linalg.matrix_rank(table) == 3 and not any(known[name]):
+            raise Wrong(
+                f"`{name}` is made of other fluxes than those of this task. Run the line with "
+                "`rng = np.random.default_rng(0)` again, then the one of `log_flux`, then yours."
+            )
         if any(pair is None for pair in known[name]):
             raise Wrong(
                 f"`{name}` has a column that is no log of a ratio of two of the four fluxes. They "
-                "are logs already, and the log of a ratio is a *difference* of logs."
+                "are logs already (to base 10), and the log of a ratio is a *difference* of logs."
             )
     if len({frozenset(pair) for pair in known["six_ratios"]}) < 6:
         raise Wrong(
@@ -168,31 +241,47 @@ def _check_ratios(six_ratios, three_ratios) -> str:
 _KINDS = ("physics", "noise", "rim", "few of its kind")
 
 
-def _check_pixel(my_pixel, reason, verdict) -> str:
+def _check_pixel(my_pixel, reason, judgement) -> str:
     frame, place = _pixels()
     if not isinstance(my_pixel, str) or my_pixel not in frame.index:
         raise Wrong(
-            "`my_pixel` is not the name of a pixel of the table: take it from "
-            f"`frame.index[weirdest[1]]`, such as {frame.index[0]!r}."
+            "`my_pixel` is not the name of a pixel of the table: take it from the list, such as "
+            "`frame.index[weirdest[2]]`."
         )
     reason = one_of(reason, "`reason`", _KINDS)
-    words(verdict, "`verdict`", at_least=10)
+    words(judgement, "`judgement`", at_least=10)
     row = frame.index.get_loc(my_pixel)
+    weirdness = _weirdness()
+    rank = int(np.sum(weirdness > weirdness[row])) + 1
+    if rank > 30:  # a few places more than twenty: machines differ in the last digits
+        raise Wrong(
+            f"{my_pixel} is number {rank:,} of {len(frame):,} in weirdness. Take one of the twenty "
+            "weirdest: `frame.index[weirdest[:20]]` lists them."
+        )
     here = place["galaxy"] == place["galaxy"][row]
     near = (np.abs(np.asarray(place["x"]) - place["x"][row]) <= 1) & (
         np.abs(np.asarray(place["y"]) - place["y"][row]) <= 1
     )
     around = np.sum(near & here) - 1
     snr = {
-        name: float(place[name][row] / place[f"{name}_error"][row])
+        name: np.asarray(place[name] / place[f"{name}_error"], float)
         for name in ("co_flux", "co_width", "oiii_hb", "r_pah")
     }
-    worst = min(snr, key=snr.get)
+    usual = {name: np.median(values) for name, values in snr.items()}
+    worst = min(snr, key=lambda name: snr[name][row] / usual[name])
+    found, usual = snr[worst][row], usual[worst]
+    rim = "a rim, then" if around < 6 else "no rim"
+    noise = "so perhaps noise" if found < usual / 2 else "so hardly noise"
+    but = ""
+    if reason == "rim" and around == 8:
+        but = " You say rim; it has all its neighbours."
+    elif reason == "noise" and found > usual:
+        but = " You say noise; it is measured better than most."
     return (
-        f"Compare: of its 8 neighbours on the sky {around} are in the table (few: a rim); of four "
-        f"features that make pixels weird, the worst measured is {worst}, with S/N "
-        f"{snr[worst]:.0f} (below 5: perhaps noise). If neither, look at its likes: are they in "
-        "one place (few of its kind) or wherever the same light falls (physics)?"
+        f"Compare: of its 8 neighbours on the sky {around} are in the table: {rim}. Of CO flux and "
+        f"width, [OIII]/Hβ and R(PAH), {worst} is the worst for its kind, with S/N {found:.1f}; "
+        f"the median pixel has {usual:.1f}, {noise}.{but} And its likes: are they in one place "
+        "(few of its kind) or wherever the same light falls (physics)?"
     )
 
 
@@ -205,9 +294,9 @@ EXERCISES = (
 Shi & Horvath (2006) had a simpler rule: the share of *all* trees in which both pixels are in the
 same leaf, **whatever it predicts**; the distance is 1 minus that. From `leaves` alone (300 pixels,
 200 trees), compute it between pixels 0 and 1, then between all 300: an array of 300 x 300 in
-`distance_all_rule`. (Use names of your own: `leaves`, `real`, `together` and `similarity` are
-needed again. `hint("4.1")` helps; notebook 00 explains.) Is it much like `distance`? `np.corrcoef`
-of the two, ravelled, says it.
+`distance_all_rule`. (Use names of your own: `leaves`, `real`, `together`, `similarity` and
+`distance` are needed again. `hint("4.1")` helps; notebook 00 says how.) Is it much like `distance`?
+`np.corrcoef` of the two, ravelled, says it.
 """,
         stub="""
 distance_all_rule = ...  # an array of shape (300, 300)
@@ -242,9 +331,21 @@ over the trees and divided by their number it is a similarity.
             ),
             Mistake("distance_all_rule = 1 - np.mean(leaves[0] == leaves[1])", "(300, 300)"),
             Mistake("distance_all_rule = distance", "the distance of the lesson"),
+            Mistake("distance_all_rule = 1 - together / 200", "You divide by all trees"),
+            Mistake(
+                "distance_all_rule = 1 - np.mean(leaves[:, None] == leaves, axis=2); "
+                "np.fill_diagonal(distance_all_rule, 1)",
+                "Only the diagonal",
+            ),
+            Mistake(
+                "distance_all_rule = 1 - np.mean(leaves[:, None, :100] == leaves[:, :100], axis=2)",
+                "they share a leaf in",
+            ),
             Mistake(
                 "distance_all_rule = np.sum(leaves[:, None] == leaves, axis=2)", "a number of trees"
             ),
+            Mistake("distance_all_rule = 100 * distance_all_rule", "percentages"),
+            Mistake("distance_all_rule = np.triu(distance_all_rule)", "the same both ways"),
         ),
     ),
     Exercise(
@@ -271,7 +372,7 @@ harmless = ...  # some.assign(log_ha=...)
 forest_keeps, standardised_keeps = ..., ...  # between 0 and 1
 surprise = ...  # the name of a distance, in quotes
 """,
-        answer="forest_keeps, standardised_keeps, surprise",
+        answer="violent, forest_keeps, standardised_keeps, surprise",
         predicts=True,
         hints=(
             "A tree asks only whether a value is above or below. What does exp do to that?",
@@ -302,9 +403,35 @@ apart: then the column is constant to them. A scale near 1, as logs have, is saf
         reply="True on paper. Let them run 10 ** log_ha and print the size of the numbers.",
         checker=_check_violent,
         mistakes=(
+            Mistake("violent = violent['log_pah113_77']", "with one column changed"),
+            Mistake(
+                "violent = some.assign(log_pah113_77=np.exp((column - column.mean()) / "
+                "column.std()))",
+                "is the 3 in",
+            ),
+            Mistake("violent = some", "nothing was changed"),
+            Mistake("violent = violent.sort_values('log_pah113_77')", "in another order"),
+            Mistake("violent = frame", "which has 2218"),
+            Mistake("violent = harmless", "log_ha was changed"),
+            Mistake(
+                'whole = frame["log_pah113_77"]; violent = some.assign(log_pah113_77=np.exp(3 * '
+                "(column - whole.mean()) / whole.std()))",
+                "all the pixels",
+            ),
+            Mistake(
+                "forest_keeps, standardised_keeps = standardised_keeps, forest_keeps", "exchanged"
+            ),
+            Mistake(
+                "forest_keeps, standardised_keeps = 1 - forest_keeps, 1 - standardised_keeps",
+                "the shares that change",
+            ),
             Mistake("forest_keeps, standardised_keeps = 63, 84", "not a percentage"),
             Mistake("forest_keeps = 0.63", "as few as with another seed"),
-            Mistake("standardised_keeps = 0.99", "Standardise the column first"),
+            Mistake("standardised_keeps = 0.99", "That is another number"),
+            Mistake(
+                'standardised_keeps = overlap(before["manhattan"], find(violent)["manhattan"])',
+                "That is Manhattan's",
+            ),
             Mistake('surprise = "euclidean"', "what it always does"),
         ),
     ),
@@ -313,7 +440,7 @@ apart: then the column is constant to them. A scale near 1, as logs have, is saf
         title="break the tool: structure out of nothing",
         minutes=6,
         task="""
-Four fluxes that know nothing of each other, as in notebook 03: `log_flux` below, their logarithms.
+Four fluxes that know nothing of each other, as in notebook 03: `log_flux` below, logs to base 10.
 Give them to `small_forest` (and be warned). Then make the logs of the ratios of all six pairs of
 two of them, and say beforehand with which accuracy (`.oob_score_`) the forest will tell them from
 shuffled ones. Last, only the three ratios over one and the same denominator. Put the tables into
@@ -358,6 +485,12 @@ by the noise of that denominator.
                 "for j in range(i + 1, 4)])",
                 "no log of a ratio",
             ),
+            Mistake(
+                "f = np.random.default_rng(1).normal(size=(2218, 4)); six_ratios = "
+                "np.column_stack([f[:, i] - f[:, j] for i in range(4) for j in range(i + 1, 4)])",
+                "other fluxes",
+            ),
+            Mistake("six_ratios = six_ratios * np.log(10)", "natural logarithms"),
             Mistake("six_ratios = np.tile(log_flux[:, :3] - log_flux[:, 3:], 2)", "six pairs"),
             Mistake(
                 "three_ratios = np.column_stack([log_flux[:, 0] - log_flux[:, 1], log_flux[:, 1] - "
@@ -369,34 +502,46 @@ by the noise of that denominator.
     Exercise(
         number="4.4",
         title="open-ended",
+        is_open=True,
         minutes=7,
         task="""
-Take one of the twenty weirdest, not the first: `row = weirdest[1]`, then `frame.iloc[row]`,
-`place[row]` and `neighbours[row, 1:6]`. Look at its features and their errors, at its position
-on the sky, at its five nearest neighbours and theirs. Is it "physics", "noise", on the "rim" of the
-map, or one of "few of its kind"? Write two sentences, and the one observation or test that would
-decide.
+Take one of the twenty weirdest that no cell above has spoken of: `row = weirdest[2]`, say, then
+`frame.iloc[row]`, `place["x", "y", "radius", "co_width", "co_width_error"][row]` (more columns:
+`place.colnames`) and `neighbours[row, 1:6]`. Look at its features and their errors, at its position
+on the sky, at its five nearest neighbours and theirs. Is it "physics", "noise", on the "rim"
+(beside a hole or the edge of the table, where a map may have been cut), or one of "few of its
+kind"? Write two sentences, and the one observation or test that would decide. (The check grows the
+forest again, which takes some ten seconds.)
 """,
         stub="""
-my_pixel = frame.index[weirdest[1]]  # change me
+my_pixel = frame.index[weirdest[2]]  # change me
 reason = ...  # "physics", "noise", "rim" or "few of its kind"
-verdict = ...  # two sentences and a test, in quotes
+judgement = ...  # two sentences and a test, in quotes
 """,
-        answer="my_pixel, reason, verdict",
+        answer="my_pixel, reason, judgement",
         hints=(
-            "A value over its error is its S/N: `place[row]` has both.",
-            "`place[row]` has x and y: which of the eight pixels around it are in the table?",
-            "Its five neighbours: are they from one galaxy, one place? Are their neighbours it?",
+            'A value over its error is its S/N: place["co_width"][row] / '
+            'place["co_width_error"][row]. Compare it with that of all pixels.',
+            "With x and y: which of the eight pixels around it are in the table?",
+            "Its five nearest: are they from one galaxy, one place? And is it among theirs?",
         ),
         solution="""
-my_pixel = frame.index[weirdest[1]]
-row = weirdest[1]
+row = weirdest[2]
+my_pixel = frame.index[row]
 print(frame.iloc[row].round(2).to_dict())
-print([frame.index[k] for k in neighbours[row, 1:6]])
-reason = "few of its kind"
-verdict = (
-    "Its lines are well measured, and its likes lie on the same side of the same nucleus. "
-    "A second galaxy with such a nucleus would show whether they are weird or only few."
+print(place["x", "y", "radius"][row])
+galaxy, x, y = galaxy_of[row], place["x"], place["y"]
+beside = (galaxy_of == galaxy) & (abs(x - x[row]) <= 1) & (abs(y - y[row]) <= 1)
+print("of its 8 neighbours on the sky in the table:", beside.sum() - 1)
+for name in ("co_width", "oiii_hb", "r_pah"):
+    snr = place[name] / place[f"{name}_error"]
+    print(f"S/N of {name}: {snr[row]:.1f}, of all {np.median(snr):.1f}")
+print("its likes:", [frame.index[k] for k in neighbours[row, 1:6]])
+reason = "rim"
+judgement = (
+    "Most of its neighbours on the sky are missing, it is measured worse than most, and its likes "
+    "are strewn over the disc of the same galaxy. No feature stands out, so it may be a little of "
+    "everything at the edge of the maps; deeper maps of that edge would decide."
 )
 """,
         reason="""
@@ -407,9 +552,10 @@ test that could prove you wrong.
         reply="Ask the three questions of the text: noise, small numbers, one value.",
         checker=_check_pixel,
         mistakes=(
-            Mistake("my_pixel = weirdest[1]", "not the name of a pixel"),
+            Mistake("my_pixel = weirdest[2]", "not the name of a pixel"),
+            Mistake("my_pixel = frame.index[weirdness.argmin()]", "in weirdness"),
             Mistake('reason = "weird"', "one of physics"),
-            Mistake('verdict = "it is weird"', "has 3 words"),
+            Mistake('judgement = "it is weird"', "has 3 words"),
         ),
     ),
     question(
@@ -422,27 +568,31 @@ that our sample consists of distinct classes." You referee it. Which single cont
 """,
         choices={
             "a": (
-                "More trees, to see whether the accuracy holds.",
-                "It will hold. The question is what the accuracy means, not how well it is known.",
+                "The same forest on one smooth Gaussian with the sample's mean and covariance.",
+                "A table without any groups that is as correlated as theirs. If it is told "
+                "from its shuffled self as well, the number says nothing of classes; if "
+                "clearly worse, something beyond correlations is there, and the claim may go "
+                "on.",
             ),
             "b": (
-                "The same forest on one smooth Gaussian with the sample's mean and covariance: if "
-                "it is told from its shuffled self as well, the number says nothing of classes.",
-                "A table without any groups that is as correlated as theirs. If its accuracy is "
-                "clearly lower, something beyond correlations is there, and the claim may go on.",
+                "More trees, and the same again with ten other seeds, to see whether the "
+                "accuracy holds and how far it scatters from one forest to the next.",
+                "It will hold. The question is what the accuracy means, not how well it is known.",
             ),
             "c": (
-                "The same forest on their table with shuffled columns: it must fall to 50 %.",
-                "It will, for any table. That shows that the columns are related, which nobody "
-                "doubted; a single tilted cloud passes this control as well.",
+                "The same forest on their own table with each column shuffled by itself: if "
+                "the accuracy falls to 50 %, the classes are real.",
+                "It will, for any table. That shows that the columns are related, which "
+                "nobody doubted; a single tilted cloud passes this control as well.",
             ),
             "d": (
-                "A test set that the forest has not seen.",
-                "The out-of-bag accuracy is that already. It is honest, and it answers another "
-                "question.",
+                "A test set of a fifth of the objects, real and synthetic, that the forest "
+                "has not seen while it was grown.",
+                "The out-of-bag accuracy is that already. It is honest, and it answers "
+                "another question.",
             ),
         },
-        right="b",
+        right="a",
         hints=(
             "What else than classes makes columns go together?",
             "You want data without groups in which everything else is as in theirs.",
@@ -461,27 +611,33 @@ distances?
 """,
         choices={
             "a": (
-                "Nothing: in ratios the factor cancels.",
-                "In line ratios and in E(B-V) it does. But Hα and Hα/PAH 7.7 are in the table, "
-                "and 20 % is 0.08 dex in both.",
+                "Nothing: the table is made of ratios of lines, and in a ratio a common "
+                "factor of 1.2 cancels, whatever the distance.",
+                "In line ratios and in E(B-V) it does. But Hα and Hα/PAH 7.7 are in the "
+                "table, and 20 % is 0.08 dex in both.",
             ),
             "b": (
-                "The forest forgives it, as a monotonic change; only Euclidean notices.",
-                "It is monotonic within one galaxy only. In the table of three, pixels of one "
-                "galaxy change places with those of the others, and every tree may ask about it.",
+                "Two features of that galaxy, Hα and Hα/PAH 7.7, are shifted by 0.08 "
+                "[dex](../docs/glossary.md#dex): by every distance its pixels get other "
+                "neighbours. Weirdness does not find it.",
+                "Thousands of pixels share the shift, so none of them is lonely. It may move the "
+                "galaxy away from the others, or towards them, where no one would suspect it. "
+                "Compare galaxies at the same kind of place, or with another instrument.",
             ),
             "c": (
-                "Two features of that galaxy, Hα and Hα/PAH 7.7, are shifted by 0.08 dex: all "
-                "distances draw it a little apart. Weirdness does not find it.",
-                "Thousands of pixels share the shift, so none of them is lonely. Compare galaxies "
-                "at the same kind of place, or with another instrument.",
+                "The forest forgives it, as a monotonic change; only Euclidean notices.",
+                "It is monotonic within one galaxy only. In the table of three, pixels of one"
+                " galaxy change places with those of the others, and every tree may ask about"
+                " it.",
             ),
             "d": (
-                "Weirdness finds it: all pixels of that galaxy become weird.",
+                "Weirdness finds it: a shift of 0.08 dex is more than the errors, so all "
+                "pixels of that galaxy become weird, and the map of weirdness shows its "
+                "outline.",
                 "Weird is what has few likes. A whole galaxy has thousands, all shifted alike.",
             ),
         },
-        right="c",
+        right="b",
         hints=(
             "Go through the fourteen features: in which does a common factor of all lines cancel?",
             "Is the change monotonic for the whole table, or for one galaxy?",

@@ -117,23 +117,24 @@ could mean the same gas?
 """,
         choices={
             "a": (
-                "The ALMA map was sharpened to 25 pc.",
-                "What a telescope has blurred is lost: nothing sharpens it again without inventing "
-                "detail.",
+                "The ALMA map was sharpened to 25 pc, so that none of JWST's detail was lost.",
+                "What a telescope has blurred is lost: nothing sharpens it again without "
+                "inventing detail.",
             ),
             "b": (
-                "All maps were put on the same grid of pixels; that is enough.",
-                "The same grid says where a pixel is, not from how far its light came: at 150 pc, "
-                "ALMA's light of a cloud is spread over many pixels of 25 pc.",
+                "The sharper maps were blurred to the least sharp one; then all were put on "
+                "one grid.",
+                "First one sharpness, then one grid, so that a pixel holds the light of the "
+                "same 150 pc in every map. Notebook 02 does it.",
             ),
             "c": (
-                "The sharper maps were blurred to the sharpness of the least sharp one, and then "
-                "all were put on one grid.",
-                "First one sharpness, then one grid, so that a pixel holds the light of the same "
-                "150 pc in every map. Notebook 02 does it.",
+                "All maps were put on the same grid of pixels; with the same pixels, that is "
+                "enough.",
+                "The same grid says where a pixel is, not from how far its light came: at 150"
+                " pc, ALMA's light of a cloud is spread over many pixels of 25 pc.",
             ),
         },
-        right="c",
+        right="b",
         hints=(
             "Imagine one small cloud. Over how many of JWST's pixels does ALMA spread it?",
             "Sharpness can be taken from a map, but not given to it.",
@@ -232,23 +233,24 @@ giving a pixel of a small galaxy more weight. What do you assume by that?
 """,
         choices={
             "a": (
-                "Nothing: equal weights are neutral.",
-                "No weighting is neutral. One pixel, one vote says that area on the sky is what "
-                "counts; one galaxy, one vote says something else.",
+                "Nothing: equal weights are neutral, and every other weight would be a choice"
+                " of mine.",
+                "No weighting is neutral. One pixel, one vote says that area on the sky is "
+                "what counts; one galaxy, one vote says something else.",
             ),
             "b": (
-                "That the galaxy is the unit of the question, and that one small galaxy stands for "
-                "all small ones.",
-                "With that a pixel of NGC 7496, and its noise, turns the axes several times as "
-                "much as one of NGC 1365. It may be right for your question; say so.",
+                "That NGC 1365 has worse data than the small galaxies, pixel by pixel.",
+                "The weight has nothing to do with the quality of the data: NGC 1365 is "
+                "large, so more of its pixels are there.",
             ),
             "c": (
-                "That NGC 1365 has worse data.",
-                "The weight has nothing to do with the quality of the data: NGC 1365 is large, so "
-                "more of its pixels are there.",
+                "That the galaxy, not the pixel, is the unit of the question.",
+                "One small galaxy then stands for all small ones: a pixel of NGC 7496, and "
+                "its noise, turns the axes several times as much as one of NGC 1365. It may "
+                "be right for your question; say so.",
             ),
         },
-        right="b",
+        right="c",
         hints=(
             "What would change if NGC 7496 were cut out of the sample?",
             "Think of an election: one person, one vote, or one state, one vote?",

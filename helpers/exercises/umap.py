@@ -1,9 +1,17 @@
 """The exercises of notebook 05, UMAP."""
 
-import numpy as np
+from functools import cache
 
-from helpers.exercises.answers import in_words, labels, number, one_of, words
+import numpy as np
+from astropy.table import vstack
+
+from helpers.clusters import cluster
+from helpers.distances import nearest
+from helpers.embedding import read_grid
+from helpers.exercises.answers import in_words, labels, number, one_of, share, words
 from helpers.exercises.exercise import Exercise, Mistake, Wrong, question
+from helpers.features import feature_table, learning_frame
+from helpers.galaxies import GALAXIES
 
 _N_BLOB = 2218
 
@@ -15,15 +23,20 @@ def _check_thread(smallest_n_neighbors, property_of) -> str:
         raise Wrong(
             f"`smallest_n_neighbors` is {smallest:g}; neighbours are counted in whole ones."
         )
+    if not 2 <= smallest <= 120:
+        raise Wrong(
+            f"`smallest_n_neighbors` is {smallest:g}: from 2, the point itself and another, to the "
+            "120 that `shape_neighbours` holds, no other number can be drawn."
+        )
     if smallest <= 4:
         raise Wrong(
-            f"With {smallest:g} the thread is still torn somewhere: draw it, and follow the colour "
-            "all the way round. (4 was the torn picture of this section.)"
+            f"With {smallest:g} the thread is still torn somewhere: `longest_step` of its picture "
+            "is more than 6. (4 was the torn picture of this section.)"
         )
     if smallest > 7:
         raise Wrong(
-            f"With {smallest:g} it is closed, but it is closed with fewer, too. Go down one by one "
-            "from 12 until it tears."
+            f"With {smallest:g} no step is too long, but neither is one with fewer. Go down one by "
+            "one from 12 until it tears."
         )
     if whose == "UMAP":
         raise Wrong(
@@ -42,6 +55,7 @@ def _check_sentences(sentences, survived, kind) -> str:
         raise Wrong(f"`sentences` is {in_words(sentences)}; a list of three sentences is expected.")
     for sentence in sentences:
         words(sentence, "One of the `sentences`", at_least=5)
+    survived = survived.tolist() if isinstance(survived, np.ndarray) else survived
     good = isinstance(survived, list | tuple) and len(survived) == 3
     if not good or not all(isinstance(one, bool | np.bool_) for one in survived):
         raise Wrong(
@@ -56,9 +70,9 @@ def _check_sentences(sentences, survived, kind) -> str:
         )
     return (
         f'{sum(survived)} of your three survived. Sentences on values ("a region high in X and '
-        f"low "
-        'in Y") come from the table and are found again in every picture; sentences on who lies '
-        "beside whom, or how far, come from the layout."
+        'low in Y") come from the table and are found again in every picture; sentences on who '
+        "lies beside whom, or how far, come from the layout. One that lived through two pictures "
+        "was lucky twice: try it on `grid.points(random_state=2)`, and on the other distances."
     )
 
 
@@ -68,13 +82,19 @@ def _check_blob(blob_labels, warning_sentence) -> str:
     if n_groups < 10:
         raise Wrong(
             f"{n_groups} {'group' if n_groups == 1 else 'groups'}, and ten or more are wanted. "
-            f"Fewer "
-            "neighbours tear the picture; a smaller min_cluster_size takes the shreds for groups."
+            "Fewer neighbours tear the picture; a smaller min_cluster_size takes the shreds for "
+            "groups."
         )
     if out >= 1 / 3:
         raise Wrong(
             f"{out:.0%} of the points are in no group; less than a third should be. Fewer "
             "neighbours make tighter knots."
+        )
+    size = np.median(np.unique(found[found >= 0], return_counts=True)[1])
+    if size < 3:
+        raise Wrong(
+            f"Half of the {n_groups} groups have {size:g} points or fewer. A group is what "
+            "`cluster` finds, with 3 points at least."
         )
     words(warning_sentence, "`warning_sentence`", at_least=8)
     return (
@@ -84,18 +104,56 @@ def _check_blob(blob_labels, warning_sentence) -> str:
     )
 
 
+@cache
+def _islet_shares() -> dict[str, float]:
+    """Of the neighbours of an islet's pixels, the share in the islet: the right one, and others."""
+    table = vstack([feature_table(galaxy) for galaxy in GALAXIES])
+    near = nearest(learning_frame(table), "standardised", 16)[1]
+    tag = cluster(read_grid().points(random_state=2), min_cluster_size=100)
+    first, second = (np.flatnonzero(tag == group) for group in (1, 2))
+    return {
+        "right": np.isin(near[first, 1:], first).mean(),
+        "These are of the other islet: `islets[0]` is the first.": np.isin(
+            near[second, 1:], second
+        ).mean(),
+        "The pixel itself is among the neighbours: [1][:, 1:] leaves it out.": np.isin(
+            near[first], first
+        ).mean(),
+        "These are 14 neighbours: ask for 16, the pixel itself and 15 more.": np.isin(
+            near[first, 1:15], first
+        ).mean(),
+        "This is the mean over all pixels. Take the members' rows alone: near[islets[0]].": np.isin(
+            near[:, 1:], first
+        ).mean(),
+        "This is the share that is *not* in the islet.": 1 - np.isin(near[first, 1:], first).mean(),
+    }
+
+
 def _check_club(islet_share, piece_share) -> str:
-    islet = _share(islet_share, "`islet_share`")
-    piece = _share(piece_share, "`piece_share`")
+    islet = share(islet_share, "`islet_share`")
+    piece = share(piece_share, "`piece_share`")
+    known = dict(_islet_shares())
+    right = known.pop("right")
+    says = min(known, key=lambda mistake: abs(islet - known[mistake]))
+    is_that = abs(islet - known[says]) < 1e-4
+    if is_that or abs(islet - right) > 0.006:  # a share of two digits was rounded
+        says = says if is_that else None
+        if abs(piece - right) < 1e-4:
+            says = "The two are turned round: the first number is the islet's."
+        raise Wrong(
+            f"`islet_share` is {islet:.3f}, but another number is expected. "
+            + (
+                says
+                or "Of each member's 15 nearest (without itself), which share are members, too? "
+                "np.isin(near[islets[0]], islets[0]).mean()."
+            )
+        )
+    if abs(piece - right) < 1e-4 or piece == islet:
+        raise Wrong("Both numbers are the islet's: the second belongs to a piece of the body.")
     if piece > islet:
         raise Wrong(
-            f"The piece of the body keeps more ({piece:.2f}) than the islet ({islet:.2f})? The "
-            "first number is the islet's. And the piece should have as many members as the islet."
-        )
-    if not 0.75 < islet < 0.98:
-        raise Wrong(
-            f"`islet_share` is {islet:.2f}, but another number is expected. Of each member's 15 "
-            "nearest (without itself), which share are members, too? np.isin(near, islets[0])."
+            f"The piece of the body keeps more ({piece:.2f}) than the islet ({islet:.2f})? It "
+            "should have as many members as the islet, and none in it."
         )
     if piece < 0.15:
         raise Wrong(
@@ -109,15 +167,6 @@ def _check_club(islet_share, piece_share) -> str:
     )
 
 
-def _share(answer, name: str) -> float:
-    value = number(answer, name)
-    if 1 < value <= 100:
-        raise Wrong(f"{name} is {value:g}: a share between 0 and 1 is asked for, not a percentage.")
-    if not 0 <= value <= 1:
-        raise Wrong(f"{name} is {value:g}, but a share lies between 0 and 1.")
-    return value
-
-
 EXERCISES = (
     Exercise(
         number="5.1",
@@ -125,9 +174,10 @@ EXERCISES = (
         minutes=5,
         task="""
 Back to the thread, where you know the truth: which is the smallest `n_neighbors` with which it
-becomes one closed line? Put it into `smallest_n_neighbors`. And is that number a property of
-"UMAP", or of "this thread"? (Half of the points on the same thread: would it be the same?
-`hint("5.1")` helps; notebook 00 explains.)
+becomes one closed line? Call it closed if no step from a point to the next along the thread is more
+than six times the median one; `longest_step(points)`, of section 3, tells. Put the number into
+`smallest_n_neighbors`. And is it a property of "UMAP", or of "this thread"? (Half of the points on
+the same thread: would it be the same? `hint("5.1")` helps; notebook 00 says how.)
 """,
         stub="""
 smallest_n_neighbors = ...  # embed(shape_neighbours, ..., min_dist=0.1), then draw_shape
@@ -137,13 +187,15 @@ property_of = ...  # "UMAP" or "this thread"
         hints=(
             "At 4 it is torn, at 12 closed. There are not many numbers between.",
             "A row of panels, one for each number from 4 to 9, as in the figure of section 3.",
-            "`embed(shape_neighbours, n, min_dist=0.1)` in a loop, `draw_shape(axis, points, n)`.",
+            "points = embed(shape_neighbours, n, min_dist=0.1) in a loop over n, then "
+            "longest_step(points) and draw_shape(axis, points, n).",
         ),
         solution="""
 figure, axes = plt.subplots(1, 5, figsize=(16, 3.6))
 for n, axis in zip((4, 5, 6, 7, 8), axes, strict=True):
-    draw_shape(axis, embed(shape_neighbours, n, min_dist=0.1), f"n_neighbors = {n}")
-plots.show("The thread with 4 to 8 neighbours: torn with 4, one closed line from 5 or 6 on.")
+    points = embed(shape_neighbours, n, min_dist=0.1)
+    draw_shape(axis, points, f"{n}: longest step {longest_step(points):.1f}")
+plots.show("The thread with 4 to 8 neighbours: torn with 4, one closed line from 5 on.")
 smallest_n_neighbors = 5
 property_of = "this thread"
 """,
@@ -157,6 +209,7 @@ push of strangers. How many that are depends on how the points lie.
         mistakes=(
             Mistake("smallest_n_neighbors = 4", "still torn somewhere"),
             Mistake("smallest_n_neighbors = 12", "Go down one by one"),
+            Mistake("smallest_n_neighbors = 500", "no other number can be drawn"),
             Mistake('property_of = "UMAP"', "whose number is it"),
         ),
     ),
@@ -244,7 +297,8 @@ torn = embed(nearest(blob, "cosine", 4), 4, min_dist=0.0)
 blob_labels = cluster(torn, min_cluster_size=10)
 warning_sentence = "The same settings find dozens of groups in one Gaussian without any."
 print(f"{blob_labels.max() + 1} groups, {np.mean(blob_labels < 0):.0%} left out")
-draw(plt.gca(), torn, np.where(blob_labels < 0, np.nan, blob_labels % 8), cmap="tab10", s=4)
+colours = np.where(blob_labels < 0, -1, blob_labels % 8)  # eight colours, again and again
+plots.draw_groups(*torn.T, colours, legend=False)
 plots.show("The blob torn into dozens of small knots, coloured by group.")
 """,
         reason="""
@@ -265,6 +319,7 @@ density method finds them, one and all.
                 "int), np.arange(1118) % 20]",
                 "less than a third",
             ),
+            Mistake("blob_labels = np.arange(2218)", "points or fewer"),
             Mistake('warning_sentence = "Beware of UMAP."', "has 3 words"),
         ),
     ),
@@ -308,9 +363,22 @@ more than every such piece is set apart in the table, too.
         checker=_check_club,
         mistakes=(
             Mistake("islet_share, piece_share = 86, 70", "not a percentage"),
-            Mistake("islet_share, piece_share = 0.6, 0.8", "The first number is the islet's"),
-            Mistake("islet_share, piece_share = 0.86, 0.03", "from all over the body"),
-            Mistake("islet_share, piece_share = 0.5, 0.3", "another number is expected"),
+            Mistake("islet_share, piece_share = piece_share, islet_share", "turned round"),
+            Mistake("piece_share = islet_share", "Both numbers are the islet's"),
+            Mistake("piece_share = 0.95", "keeps more"),
+            Mistake("piece_share = 0.03", "from all over the body"),
+            Mistake("islet_share = 1 - islet_share", "*not* in the islet"),
+            Mistake("islet_share = np.isin(near, islets[0]).mean()", "mean over all pixels"),
+            Mistake(
+                "near = nearest(frame, 'standardised', 16)[1]; "
+                "islet_share = np.isin(near[islets[0]], islets[0]).mean()",
+                "pixel itself is among",
+            ),
+            Mistake(
+                "islet_share = np.isin(near[islets[0], :14], islets[0]).mean()", "These are 14"
+            ),
+            Mistake("islet_share = np.isin(near[islets[1]], islets[1]).mean()", "other islet"),
+            Mistake("islet_share, piece_share = 0.5, 0.3", "which share are members"),
         ),
     ),
     question(
@@ -323,27 +391,27 @@ them. "The bridge shows that regions evolve from one group to the other." What d
 """,
         choices={
             "a": (
-                "Agreed, if the bridge is there with other seeds as well.",
-                "Then it is a property of the graph and not of one layout. It still says nothing "
-                "of time: a graph of likeness has no direction.",
+                "Agreed, if the bridge is there again with two or three other seeds of UMAP.",
+                "Then it is a property of the graph and not of one layout. It still says "
+                "nothing of time: a graph of likeness has no direction.",
             ),
             "b": (
-                "Few neighbours, pixels that mix both kinds of light, and the layout itself can "
-                "make a bridge. For evolution you need something that knows time: ages, or a "
-                "sequence on the sky.",
-                "And the bridge should be found in the table: regions with values in between, more "
-                "of them than mixing would give.",
-            ),
-            "c": (
-                "No: UMAP never shows anything real.",
+                "No: UMAP never shows anything real, neither groups nor what lies between.",
                 "It shows who is next to whom, and does it well. What it does not show is why.",
             ),
+            "c": (
+                "Mixing or the layout can make a bridge; show me something that knows time.",
+                "Few neighbours, pixels that mix both kinds of light, and the layout itself "
+                "can make a bridge. For evolution you need ages, or a sequence on the sky. "
+                "And the bridge should be found in the table: regions with values in between,"
+                " more of them than mixing would give.",
+            ),
             "d": (
-                "The groups must be separated better, with a smaller `min_dist`.",
+                "The groups must be separated better first, with a smaller `min_dist`.",
                 "The width of the pen does not decide whether there is a way between two places.",
             ),
         },
-        right="b",
+        right="c",
         hints=(
             "What is a link of the graph: a likeness, or a way that something has gone?",
             "A pixel of 150 pc that holds a bit of both kinds: where is it drawn?",
@@ -362,28 +430,29 @@ has merged with the body. "So it was not real." What else may have happened?
 """,
         choices={
             "a": (
-                "Nothing else: more data are better data.",
-                "More data are another question. Every step of the chain looks at all the pixels.",
+                "The forest, the neighbours, the rulers and the layout: all are others now.",
+                "The forest learned other borders, the 25 nearest now come from thirteen "
+                "galaxies, each pixel's ruler is shorter, and the layout began anew. The new "
+                "pixels may fill the gap: then it was a gap of our sample. Which of these it "
+                "was, one can test: the old forest on the new pixels, the old pixels alone "
+                "with a new seed, the gap in the table.",
             ),
             "b": (
-                "The forest learned other borders, the 25 nearest now come from thirteen galaxies, "
-                "each pixel's ruler is shorter, and the layout began anew. The new pixels may fill "
-                "the gap: then it was a gap of our sample.",
-                "Which of these it was, one can test: the old forest on the new pixels, the old "
-                "pixels alone with a new seed, the gap in the table.",
+                "Nothing else: ten more galaxies are better data, and better data decide.",
+                "More data are another question. Every step of the chain looks at all the pixels.",
             ),
             "c": (
-                "Only the layout: it is chaotic, so the islet is still there.",
+                "Only the layout: it is chaotic, so in the table the islet is still there.",
                 "It may be. But the neighbours are others as well, and the gap may have been "
                 "filled; that is found in the table, not by faith.",
             ),
             "d": (
                 "`n_neighbors` has to be raised in proportion to the number of pixels.",
-                "That keeps the scale in the data about as it was, and is a good test. But it is "
-                "one of four things that changed.",
+                "That keeps the scale in the data about as it was, and is a good test. But it"
+                " is one of four things that changed.",
             ),
         },
-        right="b",
+        right="a",
         hints=(
             "Go through the chain: forest, neighbours, ruler, layout. Which looks at all pixels?",
             "What if the ten galaxies have pixels just between the islet and the body?",
