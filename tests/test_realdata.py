@@ -155,7 +155,7 @@ def test_groups_are_patches_on_the_sky(ratios, pictures, tables):
         cluster(pictures[0, 0], "gaussian_mixture", n_components=4), index=ratios.index
     )
     for galaxy, table in tables.items():
-        rows = table[np.isin(table["pixel_id"], ratios.index)]
+        rows = table[pd.Index(table["pixel_id"]).isin(ratios.index)]
         sky = np.full((50, 50), np.nan)
         sky[rows["y"], rows["x"]] = labels.loc[np.asarray(rows["pixel_id"])]
         assert np.isfinite(sky).sum() == SPAXELS[galaxy]

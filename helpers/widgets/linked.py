@@ -146,6 +146,7 @@ class LinkedScene(Scene):
             lines("""
             import matplotlib.pyplot as plt
             import numpy as np
+            import pandas as pd
             from astropy.table import vstack
             from matplotlib.colors import ListedColormap
             from matplotlib.path import Path

@@ -92,6 +92,7 @@ class NeighbourScene(Scene):
             lines("""
             import matplotlib.pyplot as plt
             import numpy as np
+            import pandas as pd
             from astropy.table import vstack
 
             from helpers import plots

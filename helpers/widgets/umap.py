@@ -172,6 +172,7 @@ class UmapScene(Scene):
         imports = lines("""
             import matplotlib.pyplot as plt
             import numpy as np
+            import pandas as pd
             from astropy.table import vstack
 
             from helpers import dataset, plots
