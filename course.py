@@ -35,6 +35,9 @@ NOTEBOOK = PROJECT / "notebooks" / "00_start_here.ipynb"
 LAB_LOCK = "requirements.lock"
 TEST_LOCK = "tests/requirements.lock"  # everything in the lab's lock, and what the tests need
 
+# tests/conftest.py says which tests stay together, and in which order
+TWO_AT_A_TIME = ["--numprocesses=2", "--dist=loadscope", "--no-loadscope-reorder", "--durations=15"]
+
 VENV = PROJECT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "course-stamp.json"  # written last: what is installed, or that it is unfinished
@@ -304,9 +307,9 @@ def check_port(port: int) -> None:
 
 
 def test(words: list) -> int:
-    """Run the tests; further words go to pytest."""
+    """Run the tests, two at a time; further words go to pytest instead."""
     install(TEST_LOCK)
-    return become("-m", "pytest", *words)
+    return become("-m", "pytest", *(words or TWO_AT_A_TIME))
 
 
 def doctor(words: list) -> int:

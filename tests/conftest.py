@@ -25,6 +25,43 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+LONGEST = ("browser", "test_served_notebooks", "test_binder", "test_exercises", "test_notebooks")
+"""The files, and a folder, that take minutes: they begin first, that none is left for the end."""
+
+
+def group(nodeid: str) -> str:
+    """The tests that share what they make: those of a file, or all that use the browser."""
+    path = Path(nodeid.partition("::")[0])
+    return path.parent.name if path.parent.name == "browser" else path.stem
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(group(item.nodeid), len(order)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """Where two tests run at a time, keep each group in one process."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    return Groups(config, log)
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Write what tests have recorded under the name ``told``."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", "") == "teardown":
+                for name, words in report.user_properties:
+                    if name == "told":
+                        terminalreporter.write_line(words)
+
+
 @pytest.fixture(scope="session")
 def project() -> Path:
     """The folder of the project. Tests read it; they never write into it."""

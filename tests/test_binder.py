@@ -333,7 +333,7 @@ def test_our_pins_leave_binders_server_alone(
 
 
 def test_the_heaviest_notebooks_fit_one_seat(
-    server: Server, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture
+    server: Server, request: pytest.FixtureRequest, record_property
 ) -> None:
     notebooks = sorted((server.home / "notebooks").glob("*.ipynb"))
     assert notebooks
@@ -363,5 +363,4 @@ def test_the_heaviest_notebooks_fit_one_seat(
         )
     else:
         lines.append("without a memory limit: this user may make no memory cgroup here")
-    with capsys.disabled():
-        print("\nBinder rehearsal: " + "; ".join(lines))
+    record_property("told", "Binder rehearsal: " + "; ".join(lines))

@@ -129,6 +129,11 @@ def _check_cut(cut) -> str:
     false, above = (np.array([np.sum(side * snr > one) for one in tried]) for side in (-1, 1))
     expected = tried[false < 0.01 * above][0]
     value = number(cut, "`cut`")
+    if not close(10 * value, round(10 * value), absolute=1e-6):
+        raise Wrong(
+            f"{value:g} has more than one decimal: go in steps of 0.1, as np.arange(1, 5, 0.1) "
+            "does."
+        )
     if close(value, expected, absolute=0.04):
         return (
             f"Above {expected:.1f} fewer than 1 in 100 are false. With half as many real pixels "
@@ -156,11 +161,6 @@ def _check_cut(cut) -> str:
         raise Wrong(
             "That is the last cut of the loop, and they all pass from some point on. Stop the loop "
             "at the first that passes (`break`)."
-        )
-    if not close(10 * value, round(10 * value), absolute=0.01):
-        raise Wrong(
-            f"{value:g} has more than one decimal: go in steps of 0.1, as np.arange(1, 5, 0.1) "
-            "does."
         )
     way = "More" if value < expected else "Less"
     raise Wrong(
@@ -522,7 +522,7 @@ noise needs a higher cut.
         checker=_check_cut,
         mistakes=(
             Mistake("cut = cut + 0.1", "One step too high"),
-            Mistake("cut = 2.75", "has more than one decimal"),
+            Mistake("cut = 2.83", "has more than one decimal"),
             Mistake("cut = 2.7", "One step too low"),
             Mistake("cut = 2.0", "*all* pixels of the map"),
             Mistake("cut = 3", "out of habit"),
@@ -648,8 +648,9 @@ by nothing but the colour scale and its limits, and one that leads to the right 
 caption for each, one sentence of five words or more. (Ideas: make NGC 7496 lose its arms; make
 the empty sky around NGC 1365, `dust["NGC 1365"]`, full of structure; hide the nucleus.)
 
-`misleading` and `honest` are two tuples, each of a norm and a caption in this order. The code
-below them draws both. Is your wrong conclusion one that *you* would have believed yesterday?
+`misleading` and `honest` are two tuples, each of a norm and a caption in this order (a `LogNorm`
+needs limits above 0). The code below them draws both. Is your wrong conclusion one that *you* would
+have believed yesterday?
 """,
         stub="""
 map_shown = maps["F770W"]  # or another map

@@ -258,6 +258,12 @@ def _check_pixel(my_pixel, reason, judgement) -> str:
             f"{my_pixel} is number {rank:,} of {len(frame):,} in weirdness. Take one of the twenty "
             "weirdest: `frame.index[weirdest[:20]]` lists them."
         )
+    width = frame["log_co_width"]
+    if abs(width.iloc[row] - width.mean()) > 3 * width.std():
+        raise Wrong(
+            f"The lesson has spoken of {my_pixel}: its CO width is what is odd (the cell with "
+            '"3. one value?"). Take one whose reason nobody has told you.'
+        )
     here = place["galaxy"] == place["galaxy"][row]
     near = (np.abs(np.asarray(place["x"]) - place["x"][row]) <= 1) & (
         np.abs(np.asarray(place["y"]) - place["y"][row]) <= 1
@@ -554,6 +560,11 @@ test that could prove you wrong.
         mistakes=(
             Mistake("my_pixel = weirdest[2]", "not the name of a pixel"),
             Mistake("my_pixel = frame.index[weirdness.argmin()]", "in weirdness"),
+            Mistake(
+                "my_pixel = next(frame.index[k] for k in weirdest[:20] if abs(scaled[k, width]) "
+                "> 3)",
+                "The lesson has spoken of",
+            ),
             Mistake('reason = "weird"', "one of physics"),
             Mistake('judgement = "it is weird"', "has 3 words"),
         ),

@@ -19,7 +19,7 @@ def run_on(path, folder) -> tuple[int, int]:
         cell.source = cell.source.replace(CHOICE, other)
     NotebookClient(
         notebook,
-        timeout=300,
+        timeout=600,
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
         store_widget_state=False,

@@ -25,6 +25,9 @@ from playwright.sync_api import Browser, Locator, Page, TimeoutError, sync_playw
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 TOKEN = "course"
 
+PATIENCE = 120_000
+"""Milliseconds for anything that a page does: on a busy machine it may take long."""
+
 
 @pytest.fixture(scope="session")
 def screenshots(tmp_path_factory) -> Path:
@@ -110,9 +113,13 @@ KERNELS_THAT_DIED: list[str] = []
 """What the server said each time; one is put up with, as its cause was never found."""
 
 
-def pytest_terminal_summary(terminalreporter) -> None:
-    for words in KERNELS_THAT_DIED:
-        terminalreporter.write_line(f"A KERNEL DIED, and its notebook was run again. {words}")
+@pytest.fixture(autouse=True)
+def deaths_are_told(record_property) -> Iterator[None]:
+    """Tell at the end of the run of a kernel that died in a test."""
+    before = len(KERNELS_THAT_DIED)
+    yield
+    for words in KERNELS_THAT_DIED[before:]:
+        record_property("told", f"A KERNEL DIED, and its notebook was run again. {words}")
 
 
 class Notebook:
@@ -133,7 +140,7 @@ class Notebook:
         self.lab, self.log = lab, log
         self.complaints, self.outside = [], []
         self.page: Page = browser.new_page(viewport={"width": 1280, "height": 900})
-        self.page.set_default_timeout(30_000)
+        self.page.set_default_timeout(PATIENCE)
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", self._request)
@@ -157,7 +164,7 @@ class Notebook:
               const context = window.jupyterapp?.shell?.currentWidget?.sessionContext;
               return context?.isReady && context.session?.kernel?.status === 'idle';
             }""",
-            timeout=90_000,
+            timeout=PATIENCE,
         )
 
     def run_all(self) -> None:
@@ -178,7 +185,7 @@ class Notebook:
               return cells.every(c => c.executionCount || !c.sharedModel.getSource().trim())
                 && widget.sessionContext.session.kernel.status === 'idle';
             }""",
-            timeout=240_000,
+            timeout=5 * PATIENCE,
             polling=300,
         )
 
@@ -236,6 +243,22 @@ class Notebook:
         found.in_sight()
         return found
 
+    def explorer_anew(self) -> "ExplorerOnPage":
+        """The first explorer as it is at first, whatever was done: its cell is run again."""
+        old = self.explorer().picture.element_handle()
+        self.page.evaluate(
+            """async (picture) => {
+              const notebook = window.jupyterapp.shell.currentWidget.content;
+              notebook.activeCellIndex =
+                notebook.widgets.findIndex((cell) => cell.node.contains(picture));
+              await window.jupyterapp.commands.execute('notebook:run-cell');
+            }""",
+            old,
+        )
+        self.page.wait_for_function("(picture) => !picture.isConnected", arg=old)
+        self.wait_for_kernel()
+        return self.explorer()
+
 
 class ExplorerOnPage:
     """An explorer in a page: its controls, its picture, and when it has been drawn."""
@@ -261,10 +284,14 @@ class ExplorerOnPage:
 
     def pixels(self) -> np.ndarray:
         """The picture as it was sent."""
-        data = self.picture.locator("img").evaluate(
-            """async (image) => [...new Uint8Array(await (await fetch(image.src)).arrayBuffer())]"""
+        address = self.picture.locator("img").evaluate(
+            """async (image) => {
+              const reader = new FileReader();
+              reader.readAsDataURL(await (await fetch(image.src)).blob());
+              return new Promise((done) => { reader.onload = () => done(reader.result); });
+            }"""
         )
-        return pixels(bytes(data))
+        return pixels(base64.b64decode(address.partition(",")[2]))
 
     def in_sight(self, part: Locator | None = None) -> dict:
         """Scroll to the picture, and wait until it stays: cells above it may still be drawn.
@@ -326,7 +353,7 @@ class ExplorerOnPage:
             self.page.wait_for_function(
                 f"([picture, before]) => Number(picture.dataset.drawn) > before || {DIED}",
                 arg=[self.picture.element_handle(), before],
-                timeout=60_000,  # whether, not how fast: that is measured in benchmarks
+                timeout=PATIENCE,  # whether, not how fast: that is measured in benchmarks
             )
         except TimeoutError as fault:
             seen = self.page.evaluate(
@@ -351,28 +378,39 @@ def pixels(image: bytes) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def open_notebook(browser: Browser, lab: str, lab_home: Path) -> Iterator:
-    """Open a notebook and run it from top to bottom; each once."""
-    known: dict[tuple[str, str], Notebook] = {}
-
-    def open_and_run(name: str, whose: str = "all") -> Notebook:
-        if (name, whose) not in known:
-            known[name, whose] = Notebook(browser, lab, lab_home / "lab.log", name)
-            known[name, whose].open()
-            known[name, whose].run_all()
-        return known[name, whose]
-
-    yield open_and_run
+def opened() -> Iterator[dict[str, Notebook]]:
+    """The notebooks that were opened and run, by name."""
+    known: dict[str, Notebook] = {}
+    yield known
     for notebook in known.values():
         notebook.page.close()
 
 
+@pytest.fixture(scope="session")
+def open_notebook(browser: Browser, lab: str, lab_home: Path, opened: dict):
+    """Open a notebook and run it from top to bottom; each once."""
+
+    def open_and_run(name: str) -> Notebook:
+        if name not in opened:
+            opened[name] = Notebook(browser, lab, lab_home / "lab.log", name)
+            opened[name].open()
+            opened[name].run_all()
+        return opened[name]
+
+    return open_and_run
+
+
 @pytest.fixture
-def fresh_notebook(browser: Browser, lab: str, lab_home: Path) -> Iterator:
-    """Open a page for a notebook, which the test opens and runs itself."""
+def fresh_notebook(browser: Browser, lab: str, lab_home: Path, opened: dict) -> Iterator:
+    """Open a page for a notebook, which the test opens and runs itself.
+
+    Two pages of one notebook share its kernel, so the page that others looked at is closed.
+    """
     pages: list[Notebook] = []
 
     def make(name: str) -> Notebook:
+        if name in opened:
+            opened.pop(name).page.close()
         pages.append(Notebook(browser, lab, lab_home / "lab.log", name))
         return pages[-1]
 

@@ -8,12 +8,12 @@ import pytest
 
 @pytest.fixture(scope="module")
 def notebook(open_notebook):
-    return open_notebook("06_clustering", "linked explorer")
+    return open_notebook("06_clustering")
 
 
 @pytest.fixture(scope="module")
 def explorer(notebook):
-    return notebook.explorer()
+    return notebook.explorer_anew()
 
 
 def selected(explorer) -> int:
@@ -71,7 +71,7 @@ def test_a_selection_is_named_kept_and_written(notebook, explorer, tmp_path):
 
 
 def test_a_click_in_the_matrix_of_features_takes_its_two_features(open_notebook):
-    explorer = open_notebook("03_features", "feature explorer").explorer()
+    explorer = open_notebook("03_features").explorer_anew()
     across = explorer.box.locator("select").first
     before = explorer.pixels(), across.input_value()
     explorer.after(lambda: explorer.click(0.16, 0.4))
@@ -80,7 +80,7 @@ def test_a_click_in_the_matrix_of_features_takes_its_two_features(open_notebook)
 
 
 def test_a_click_on_another_sky_takes_its_pixel_and_its_galaxy(open_notebook):
-    explorer = open_notebook("04_rf_distance", "neighbour explorer").explorer()
+    explorer = open_notebook("04_rf_distance").explorer_anew()
     galaxy = explorer.box.locator("select").first
     assert galaxy.evaluate("(menu) => menu.selectedIndex") == 0
     before = explorer.pixels()

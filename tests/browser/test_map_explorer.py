@@ -8,12 +8,12 @@ NAME = "01_inspect_maps"
 
 @pytest.fixture(scope="module")
 def notebook(open_notebook):
-    return open_notebook(NAME, "map explorer")
+    return open_notebook(NAME)
 
 
 @pytest.fixture(scope="module")
 def explorer(notebook):
-    return notebook.explorer()
+    return notebook.explorer_anew()
 
 
 def test_a_box_answers_to_the_keyboard_and_to_the_mouse(explorer):

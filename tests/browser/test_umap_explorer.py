@@ -6,7 +6,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def explorer(open_notebook):
-    return open_notebook("05_umap", "UMAP explorer").explorer()
+    return open_notebook("05_umap").explorer_anew()
 
 
 def test_a_click_marks_a_pixel_in_the_picture_and_on_the_sky(explorer):
@@ -26,12 +26,12 @@ def test_it_can_compute_live_and_be_stopped(explorer):
     go.click()
     explorer.page.wait_for_timeout(500)
     stop.click()  # as soon as it can be clicked; then the layout has begun, or will end at once
-    go.click(trial=True, timeout=60_000)  # waits until it can be clicked again
+    go.click(trial=True, timeout=120_000)  # waits until it can be clicked again
     assert not explorer.words.startswith("Made live")
     go.click()
     explorer.page.wait_for_function(
         "(words) => words.textContent.startsWith('Made live')",
         arg=explorer.picture.locator(".course-words").element_handle(),
-        timeout=90_000,
+        timeout=240_000,
     )
     go.click(trial=True)
