@@ -1,17 +1,20 @@
-"""Write the exercises' tables into the teacher's pack: part of ``python course.py exercises``.
+"""Write what is known elsewhere into the teacher's pack: part of ``python course.py exercises``.
 
-In ``docs/teaching.md`` a table stands between two comments, such as ``<!-- exercises 04 -->`` and
-``<!-- end -->``. It says of each exercise of a notebook what many believe, and what to say.
+How long a notebook runs and how much memory it takes come from its header. And in
+``docs/teaching.md`` a table stands between two comments, such as ``<!-- exercises 04 -->`` and
+``<!-- end -->``: it says of each exercise of a notebook what many believe, and what to say.
 """
 
 import re
 from pathlib import Path
 
+from helpers import measure
 from helpers.exercises.exercise import MODULES, exercises
 
 PACK = Path(__file__).resolve().parents[2] / "docs" / "teaching.md"
 
 _PLACE = re.compile(r"(<!-- exercises (\d\d) -->\n).*?(<!-- end -->)", re.DOTALL)
+_COST = re.compile(r"^(\| \[.+\]\(\.\./notebooks/(.+)\) \|) \d+ s \| \d+ MB \|", re.MULTILINE)
 _CHOICE = re.compile(r'answer = "(\w)"')  # the solution of a question with answers to choose from
 
 
@@ -38,7 +41,7 @@ def tables() -> dict[str, str]:
 
 
 def fill(text: str) -> str:
-    """The text of the pack with the tables of today in their places.
+    """The text of the pack with the tables of today in their places, and what notebooks cost.
 
     Raises
     ------
@@ -53,7 +56,8 @@ def fill(text: str) -> str:
             f"{', '.join(today)} are expected, in this order. A place is a line "
             "<!-- exercises 04 --> and, below it, a line <!-- end -->."
         )
-    return _PLACE.sub(lambda place: f"{place[1]}\n{today[place[2]]}\n{place[3]}", text)
+    text = _PLACE.sub(lambda place: f"{place[1]}\n{today[place[2]]}\n{place[3]}", text)
+    return _COST.sub(_row, text)
 
 
 def write() -> bool:
@@ -63,6 +67,12 @@ def write() -> bool:
     if filled != text:
         PACK.write_text(filled, encoding="utf-8", newline="\n")
     return filled != text
+
+
+def _row(found: re.Match) -> str:
+    """The row of a notebook, with the seconds and the memory of its header."""
+    measured = measure.read(measure.NOTEBOOKS / found[2])
+    return f"{found[1]} {measured[0]} s | {measured[1]} MB |" if measured else found[0]
 
 
 def _in_a_cell(text: str) -> str:
