@@ -2,7 +2,8 @@
 
     python course.py lab       install what is missing and open the notebooks
                                (--no-browser, --port N)
-    python course.py test      run every test; further words go to pytest
+    python course.py test      run every test, two at a time (a quarter of an hour); further
+                               words go to pytest instead: test tests/test_maps.py
     python course.py doctor    say what is wrong with this machine or folder
     python course.py data      make the embedded survey anew
     python course.py measure   write each notebook's time and memory into its header
