@@ -279,8 +279,9 @@ class MapExplorer(Explorer):
             self.controls["name"].options = names
             self.controls["name"].value = name = name if name in names else names[0]
             limits = self.controls["limits"]
-            limits.options = [(f"{step:g}", step) for step in levels(galaxy, name)]
-            limits.index = _usual(galaxy, name)
+            with limits.hold_sync():  # or the browser answers to options without their index
+                limits.options = [(f"{step:g}", step) for step in levels(galaxy, name)]
+                limits.index = _usual(galaxy, name)
         finally:
             self._quiet = False
 

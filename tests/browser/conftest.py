@@ -109,6 +109,19 @@ DIED = """[...document.querySelectorAll('.jp-Dialog')].some(
   (dialog) => dialog.innerText.includes('appears to have died'))"""
 """Whether JupyterLab says on the page that it starts the kernel anew, its process being gone."""
 
+SETTLE = """async ([picture, patience]) => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  const later = (ms) => new Promise((done) => setTimeout(done, ms));
+  for (let quiet = 0; quiet < 2; ) {
+    const before = picture.dataset.drawn;
+    const asked = kernel.requestExecute({ code: '', silent: true }).done.catch(() => {});
+    await Promise.race([asked, later(patience)]);
+    await later(50);
+    quiet = picture.dataset.drawn === before ? quiet + 1 : 0;
+  }
+}"""
+"""Wait until the kernel has nothing more to draw: one act may lead to more than one picture."""
+
 KERNELS_THAT_DIED: list[str] = []
 """What the server said each time; one is put up with, as its cause was never found."""
 
@@ -337,7 +350,7 @@ class ExplorerOnPage:
         mouse.up()
 
     def after(self, act) -> None:
-        """Do something, and wait until the picture has been drawn anew.
+        """Do something, and wait until the picture has been drawn anew and nothing is left to draw.
 
         If the kernel died meanwhile, the notebook is run once more, and so it is done again.
         """
@@ -369,7 +382,7 @@ class ExplorerOnPage:
                 f"no picture after number {before}; on the page: {seen}; "
                 f"the server's last words:\n{self.notebook.log.read_text()[-6000:]}"
             ) from fault
-        self.page.wait_for_timeout(150)  # a slider may have sent more than one
+        self.page.evaluate(SETTLE, [self.picture.element_handle(), PATIENCE])
         return not self.page.evaluate(f"() => {DIED}")
 
 

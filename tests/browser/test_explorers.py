@@ -39,6 +39,13 @@ def test_it_fits_beside_the_file_browser(notebook, explorer):
     assert explorer.pixels().shape[1] <= 1.15 * box["width"], "it is scaled down too far"
 
 
+def once(explorer, act) -> None:
+    """Do something that must be answered by one picture: no half of it may be seen."""
+    before = explorer.drawn
+    explorer.after(act)
+    assert explorer.drawn == before + 1, "it was drawn more than once"
+
+
 def test_every_menu_answers_to_the_keyboard(explorer):
     menus = explorer.box.locator("select")
     assert menus.count() >= 1
@@ -47,13 +54,10 @@ def test_every_menu_answers_to_the_keyboard(explorer):
         menu.focus()
         before = explorer.pixels()
         first = menu.evaluate("(menu) => menu.selectedIndex === 0")
-        explorer.after(
-            lambda menu=menu, first=first: menu.press("ArrowDown" if first else "ArrowUp")
-        )
+        there, back = ("ArrowDown", "ArrowUp") if first else ("ArrowUp", "ArrowDown")
+        once(explorer, lambda menu=menu, key=there: menu.press(key))
         assert not np.array_equal(explorer.pixels(), before), menu.evaluate("(m) => m.id")
-        explorer.after(
-            lambda menu=menu, first=first: menu.press("ArrowUp" if first else "ArrowDown")
-        )
+        once(explorer, lambda menu=menu, key=back: menu.press(key))
 
 
 def test_every_slider_answers_to_the_keyboard_and_to_the_mouse(explorer):
@@ -63,9 +67,9 @@ def test_every_slider_answers_to_the_keyboard_and_to_the_mouse(explorer):
         at_the_end = handle.evaluate("(h) => h.ariaValueNow === h.ariaValueMax")
         there, back = ("ArrowLeft", "ArrowRight") if at_the_end else ("ArrowRight", "ArrowLeft")
         before = explorer.pixels()
-        explorer.after(lambda handle=handle, key=there: handle.press(key))
+        once(explorer, lambda handle=handle, key=there: handle.press(key))
         assert not np.array_equal(explorer.pixels(), before)
-        explorer.after(lambda handle=handle, key=back: handle.press(key))
+        once(explorer, lambda handle=handle, key=back: handle.press(key))
         assert np.array_equal(explorer.pixels(), before)
         box, mouse = explorer.in_sight(handle), explorer.page.mouse
         middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -88,7 +92,6 @@ def test_the_picture_answers_to_the_keyboard_and_shows_the_focus(notebook, explo
 
 
 def test_the_code_of_the_picture_draws_it_again(notebook, explorer):
-    explorer.page.wait_for_timeout(500)
     assert np.array_equal(notebook.picture_of(explorer.code), explorer.pixels())
 
 

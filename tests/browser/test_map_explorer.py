@@ -48,6 +48,5 @@ def test_a_limit_can_be_pulled_on_the_histogram(explorer):
         mouse.up()
 
     explorer.after(pull)
-    explorer.page.wait_for_timeout(800)
     assert explorer.words != before
     assert explorer.drawn - drawn <= 42, "a movement was drawn more than once"

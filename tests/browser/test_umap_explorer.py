@@ -21,10 +21,8 @@ def test_a_click_marks_a_pixel_in_the_picture_and_on_the_sky(explorer):
 def test_it_can_compute_live_and_be_stopped(explorer):
     go, stop = (explorer.box.get_by_role("button", name=name) for name in ("Compute live", "Stop"))
     menu = explorer.box.locator("select").first
-    menu.select_option("standardised")
-    explorer.page.wait_for_timeout(1500)
+    explorer.after(lambda: menu.select_option("standardised"))
     go.click()
-    explorer.page.wait_for_timeout(500)
     stop.click()  # as soon as it can be clicked; then the layout has begun, or will end at once
     go.click(trial=True, timeout=120_000)  # waits until it can be clicked again
     assert not explorer.words.startswith("Made live")
