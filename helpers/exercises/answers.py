@@ -21,14 +21,23 @@ _SHORT.maxstring = _SHORT.maxother = 80
 
 def in_words(answer) -> str:
     """What an answer is, in a few words, however large or strange it is."""
-    if isinstance(answer, np.ndarray | pd.DataFrame | pd.Series) and np.ndim(answer):
-        return f"{type(answer).__name__} of shape {np.shape(answer)}"
+    if _has_shape(answer):
+        kind = "an array" if isinstance(answer, np.ndarray) else f"a {type(answer).__name__}"
+        return f"{kind} of shape {np.shape(answer)}"
+    if isinstance(answer, list | tuple) and any(_has_shape(part) for part in answer[:9]):
+        parts = ", ".join(in_words(part) for part in answer[:3])
+        more = ", ..." if len(answer) > 3 else ""
+        return f"a {type(answer).__name__} of {len(answer)} ({parts}{more})"
     if isinstance(answer, float | np.floating):
         return f"{float(answer):.6g}"
     if isinstance(answer, CCDData):
         return f"a map of shape {answer.shape}"
     words = " ".join(_SHORT.repr(answer).split())
     return re.sub(r"<(?:\w+\.)*(\w+) object at 0x\w+>", r"a \1", words)
+
+
+def _has_shape(answer) -> bool:
+    return isinstance(answer, np.ndarray | pd.DataFrame | pd.Series) and np.ndim(answer) > 0
 
 
 def number(answer, name: str, unit: u.Unit | str | None = None) -> float:

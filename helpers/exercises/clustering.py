@@ -303,7 +303,7 @@ with less than half of the points left out. Turn `min_cluster_size`, `min_sample
         stub="""
 blob = grid.points(distance="gaussian")
 blob_labels = ...  # cluster(blob, "hdbscan", min_cluster_size=..., min_samples=...)
-# score({"mine": blob_labels}, blob)
+# print(score({"mine": blob_labels}, blob))
 methods_sentence = ...  # a sentence, in quotes
 """,
         answer="blob_labels, methods_sentence",
