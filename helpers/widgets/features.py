@@ -45,6 +45,10 @@ class FeatureScene(Scene):
         self.matrix.set_yticks(range(len(names)), names, size=9)
         ring = {"mfc": "none", "mec": "k", "mew": 2.5, "ms": 17, "zorder": 9, "ls": ""}
         self.moving = self.matrix.plot([], [], "s", **ring)
+        self.points = self.pair.scatter(*np.zeros((2, len(frame))), c=frame.iloc[:, 0], s=3, lw=0)
+        self.bar = figure.colorbar(self.points, cax=self.shade)
+        for axes in (self.pair, self.shade):
+            axes.tick_params(labelsize=9)
         self._labelled = False
 
     def update(self, x: str, y: str, colour: str, drop: str = NOTHING) -> None:
@@ -63,18 +67,14 @@ class FeatureScene(Scene):
         self._labelled = True
 
     def _pair(self) -> None:
-        self.pair.clear()
-        self.shade.clear()
-        values = self.frame[self.colour]
-        low, high = values.quantile([0.02, 0.98])
-        style = {"c": values, "s": 3, "lw": 0, "vmin": low, "vmax": high}
-        drawn = self.pair.scatter(self.frame[self.x], self.frame[self.y], **style)
+        x, y, values = (self.frame[name] for name in (self.x, self.y, self.colour))
+        self.points.set_offsets(np.column_stack([x, y]))
+        self.points.set_array(values)
+        self.points.set_clim(*values.quantile([0.02, 0.98]))
+        self.pair.set(xlim=_with_margin(x), ylim=_with_margin(y))
         self.pair.set_xlabel(label(self.x), size=10)
         self.pair.set_ylabel(label(self.y), size=10)
-        self.pair.tick_params(labelsize=9)
-        bar = self.figure.colorbar(drawn, cax=self.shade)
-        bar.set_label(label(self.colour), size=10)
-        bar.ax.tick_params(labelsize=9)
+        self.bar.set_label(label(self.colour), size=10)
 
     def _losses(self) -> None:
         axes, table = self.losses, self.table
@@ -191,6 +191,12 @@ class FeatureScene(Scene):
             plots.show({self.words()!r})
             """)
         )
+
+
+def _with_margin(values: pd.Series) -> tuple[float, float]:
+    """The limits that matplotlib itself chooses for points: 5 % more on both sides."""
+    low, high = values.min(), values.max()
+    return low - 0.05 * (high - low), high + 0.05 * (high - low)
 
 
 class FeatureExplorer(Explorer):

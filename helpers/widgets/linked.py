@@ -67,9 +67,16 @@ class LinkedScene(Scene):
             shape = GALAXIES[galaxy].grid()[1]
             options = {"vmin": -1.5, "vmax": 7.5, "interpolation": "none"}
             self.images.append(axes.imshow(np.zeros(shape), cmap=colours, **options))
-            veil = {"cmap": "binary", "vmin": 0, "vmax": 1, "alpha": 0.85, "zorder": 2}
+            veil = {"cmap": "binary", "vmin": 0, "vmax": 1, "alpha": 0.85, "zorder": 9}
             self.covers.append(axes.imshow(np.full(shape, np.nan), interpolation="none", **veil))
             axes.set(xticks=[], yticks=[], title=galaxy, facecolor="white")
+        frame, rows = pixels()[0], np.arange(len(pixels()[0].columns))
+        self.features.axvline(0, color="0.6", lw=1)
+        self.bars = self.features.hlines(rows, 0, 0, color="k", lw=4, zorder=9)
+        (self.middles,) = self.features.plot(0 * rows, rows, "o", color="#D55E00", ms=7, zorder=10)
+        self.features.set_yticks(rows, [label(name) for name in frame], size=9)
+        self.features.set(xlim=(-2.5, 2.5), ylim=(len(rows) - 0.5, -0.5))
+        self.features.set_xlabel("standard deviations")
         self._labels: np.ndarray | None = None
 
     def update(
@@ -94,7 +101,8 @@ class LinkedScene(Scene):
             draw_groups(*self.points.T, labels, self.paper, legend=False)
             self.paper.set(xticks=[], yticks=[], title=self._title())
             self.paper.set_aspect("equal")
-            (self.veil,) = self.paper.plot([], [], ".", color="0.9", ms=5, zorder=2)
+            (self.veil,) = self.paper.plot([], [], ".", color="0.9", ms=5, zorder=9)
+            self.moving = [self.veil, *self.covers, self.bars, self.middles]
             for image, galaxy in zip(self.images, GALAXIES, strict=True):
                 image.set_data(on_sky(labels, galaxy))
         others = ~self.selected & self.selected.any()
@@ -107,21 +115,16 @@ class LinkedScene(Scene):
         return f"{self.method}, {SETTINGS[self.method][0]} {self.value:g}"
 
     def _bars(self) -> None:
-        axes, (frame, _, _) = self.features, pixels()
-        axes.clear()
         chosen = self.scaled[self.selected] if self.selected.any() else self.scaled
         low, middle, high = np.quantile(chosen, [0.25, 0.5, 0.75], axis=0)
-        rows = np.arange(len(frame.columns))
-        axes.axvline(0, color="0.6", lw=1)
-        axes.hlines(rows, low, high, color="k", lw=4)
-        axes.plot(middle, rows, "o", color="#D55E00", ms=7)
-        axes.set_yticks(rows, [label(name) for name in frame], size=9)
-        axes.set(xlim=(-2.5, 2.5), ylim=(len(rows) - 0.5, -0.5), xlabel="standard deviations")
-        axes.set_title("selection" if self.selected.any() else "all pixels")
+        rows = np.arange(len(middle))
+        self.bars.set_segments(np.array([[low, rows], [high, rows]]).transpose(2, 0, 1))
+        self.middles.set_data(middle, rows)
+        self.features.set_title("selection" if self.selected.any() else "all pixels")
 
     def looks(self) -> dict[str, object]:
-        shown = (self.method, self.value, self.selected.tobytes())
-        return dict.fromkeys(self.parts, shown)
+        groups = dict.fromkeys(self.parts, (self.method, self.value))
+        return groups | {"features": self.features.get_title()}
 
     def words(self) -> str:
         frame, _, galaxy_of = pixels()
@@ -171,7 +174,7 @@ class LinkedScene(Scene):
             paper.set(xticks=[], yticks=[], title="{self._title()}")
             paper.set_aspect("equal")
             others = ~selected & selected.any()
-            paper.plot(*points[others].T, ".", color="0.9", ms=5, zorder=2)
+            paper.plot(*points[others].T, ".", color="0.9", ms=5, zorder=9)
 
             features = figure.add_axes((0.775, 0.5, 0.215, 0.45))
             scaled = (frame - frame.mean()) / frame.std()
@@ -179,8 +182,8 @@ class LinkedScene(Scene):
             low, middle, high = np.quantile(chosen, [0.25, 0.5, 0.75], axis=0)
             rows = np.arange(len(frame.columns))
             features.axvline(0, color="0.6", lw=1)
-            features.hlines(rows, low, high, color="k", lw=4)
-            features.plot(middle, rows, "o", color="#D55E00", ms=7)
+            features.hlines(rows, low, high, color="k", lw=4, zorder=9)
+            features.plot(middle, rows, "o", color="#D55E00", ms=7, zorder=10)
             names = [
                 "log " * (name != name.removeprefix("log_"))
                 + FEATURES[name.removeprefix("log_")].label
@@ -200,7 +203,7 @@ class LinkedScene(Scene):
                 image[y[here], x[here]] = labels[here]
                 cover[y[here & others], x[here & others]] = 0
                 sky.imshow(image, cmap=colours, vmin=-1.5, vmax=7.5, interpolation="none")
-                veil = {{"cmap": "binary", "vmin": 0, "vmax": 1, "alpha": 0.85, "zorder": 2}}
+                veil = {{"cmap": "binary", "vmin": 0, "vmax": 1, "alpha": 0.85, "zorder": 9}}
                 sky.imshow(cover, interpolation="none", **veil)
                 sky.set(xticks=[], yticks=[], title=galaxy, facecolor="white")
             plots.show({self.words()!r})
