@@ -30,6 +30,8 @@ def in_words(answer) -> str:
         return f"a {type(answer).__name__} of {len(answer)} ({parts}{more})"
     if isinstance(answer, float | np.floating):
         return f"{float(answer):.6g}"
+    if answer is ...:
+        return "still the dots"
     if isinstance(answer, CCDData):
         return f"a map of shape {answer.shape}"
     words = " ".join(_SHORT.repr(answer).split())
@@ -118,9 +120,14 @@ def share(answer, name: str) -> float:
 
 def labels(answer, name: str, n_objects: int) -> np.ndarray:
     """One label for each object, as whole numbers; -1 stays -1, other names do not matter."""
+    if isinstance(answer, dict) and answer:
+        raise Wrong(
+            f"{name} is a dictionary of {len(answer)}. Take what stands under one of its names, "
+            f"{', '.join(map(repr, list(answer)[:3]))}: {n_objects} labels, one for each row."
+        )
     if isinstance(answer, str | bytes | dict | set) or not np.iterable(answer):
         raise Wrong(
-            f"{name} is {in_words(answer)}, but {n_objects} labels are expected, one an object."
+            f"{name} is {in_words(answer)}, but {n_objects} labels are expected, one for each row."
         )
     try:
         shape = np.shape(answer)
@@ -128,7 +135,7 @@ def labels(answer, name: str, n_objects: int) -> np.ndarray:
         shape = ("ragged",)
     if shape != (n_objects,):
         raise Wrong(
-            f"{name} has the shape {shape}, but ({n_objects},) is expected: one label an object."
+            f"{name} has the shape {shape}, but ({n_objects},) is expected: one label for each row."
         )
     values = np.asarray(answer)
     try:
@@ -143,6 +150,21 @@ def labels(answer, name: str, n_objects: int) -> np.ndarray:
     except TypeError:
         raise Wrong(f"{name} holds things that cannot be labels: {in_words(answer)}.") from None
     return np.where(out, -1, codes)
+
+
+def grouping(answer, name: str, n_objects: int) -> np.ndarray:
+    """Labels as clustering methods give them: whole numbers from 0 on, and -1 for none."""
+    found = labels(answer, name, n_objects)
+    values = np.asarray(answer)
+    numbers = values.dtype.kind in "iuf" and np.all(np.isfinite(values))
+    if not numbers or np.any(values != np.rint(values)):
+        raise Wrong(f"{name} should be whole numbers, -1 for whatever is in no group.")
+    if values.min() < -1:
+        raise Wrong(
+            f"{name} has the label {values.min():.0f}. Groups are numbered from 0 on, and -1 says "
+            "that a row is in none."
+        )
+    return found
 
 
 def words(answer, name: str, at_least: int = 5) -> str:

@@ -3,13 +3,15 @@
 from functools import cache
 
 import numpy as np
+import pandas as pd
 from astropy.table import vstack
+from scipy.spatial import cKDTree
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
 from helpers.clusters import cluster
 from helpers.comparison import score
 from helpers.embedding import read_grid
-from helpers.exercises.answers import array, close, in_words, labels, number, words
+from helpers.exercises.answers import array, close, grouping, in_words, labels, number, words
 from helpers.exercises.exercise import Exercise, Mistake, Wrong, question
 from helpers.features import feature_table, learning_frame
 from helpers.galaxies import GALAXIES
@@ -18,8 +20,9 @@ _KINDS = np.repeat([0, 1, 2], [950, 30, 20])
 
 
 @cache
-def _n_pixels() -> int:
-    return len(learning_frame(vstack([feature_table(galaxy) for galaxy in GALAXIES])))
+def _pixels() -> pd.Index:
+    """The names of the pixels, in the order of the table."""
+    return learning_frame(vstack([feature_table(galaxy) for galaxy in GALAXIES])).index
 
 
 def _check_shape(my_shape) -> str:
@@ -111,8 +114,14 @@ def _blob() -> np.ndarray:
 
 def _check_blob(blob_labels, methods_sentence) -> str:
     blob = _blob()
-    found = labels(blob_labels, "`blob_labels`", len(blob))
+    found = grouping(blob_labels, "`blob_labels`", len(blob))
     n_groups, out = len(np.unique(found[found >= 0])), np.mean(found < 0)
+    silhouette = score({"mine": found}, blob).loc["mine", "silhouette"] if n_groups > 1 else np.nan
+    if silhouette < 0:
+        raise Wrong(
+            f"The silhouette is {silhouette:.2f}: on the picture of the blob these groups lie "
+            "among each other. Are they groups of `blob`, in its order?"
+        )
     if n_groups < 8:
         raise Wrong(
             f"{n_groups} {'group' if n_groups == 1 else 'groups'}, and eight or more are wanted. "
@@ -123,32 +132,37 @@ def _check_blob(blob_labels, methods_sentence) -> str:
             f"{n_groups} groups: no referee would believe in more than eighty. Raise "
             "min_cluster_size until a dozen or two are left."
         )
-    if out == 0:
+    if out < 0.02:
         raise Wrong(
-            "Every point is in a group: that is a method which was told how many to make, and no "
-            'art. Let HDBSCAN "count for itself".'
+            f"{out:.1%} of the points are in no group. HDBSCAN leaves more out; a method that is "
+            "told how many to make leaves none, and that is no art. (If these are HDBSCAN's: has "
+            "the -1 been lost?)"
         )
     if out >= 0.5:
         raise Wrong(
             f"{out:.0%} of the points are in no group; less than half should be. With a smaller "
-            "min_samples (1 to 5) a point needs less company."
+            "min_samples (about 5) a point needs less company."
         )
-    silhouette = score({"mine": found}, blob).loc["mine", "silhouette"]
     if not silhouette > 0.3:
         raise Wrong(
-            f"The silhouette is {silhouette:.2f}, and should be above 0.3. Are these groups of the "
-            "blob? If so: take a min_samples of 5 to 10, or larger groups (min_cluster_size)."
+            f"The silhouette is {silhouette:.2f}, and should be above 0.3. With fewer and larger "
+            "groups (min_cluster_size), or with a min_samples of 5 to 10, it rises."
         )
     words(methods_sentence, "`methods_sentence`", at_least=8)
     return (
         f"{n_groups} groups, {out:.0%} of the points in none, silhouette {silhouette:.2f}, from "
-        "one Gaussian cloud. Does your sentence name the settings that you tried and gave up, and "
+        "one Gaussian cloud. (The points in none do not enter the silhouette, which helps. k-means "
+        "gets there at once: it cuts any cloud into compact pieces, and compact is what the "
+        "silhouette rewards.) Does your sentence name the settings that you tried and gave up, and "
         "what the same recipe finds in nothing? If not, it is the sentence of many a paper."
     )
 
 
 def _check_choice(my_labels, defence) -> str:
-    found = labels(my_labels, "`my_labels`", _n_pixels())
+    names = _pixels()
+    if isinstance(my_labels, pd.Series) and set(my_labels.index) == set(names):
+        my_labels = my_labels[names]  # by name, whatever the order
+    found = grouping(my_labels, "`my_labels`", len(names))
     sizes = np.bincount(found[found >= 0])
     sizes = sizes[sizes > 0]
     if len(sizes) < 2:
@@ -163,6 +177,15 @@ def _check_choice(my_labels, defence) -> str:
             f"or "
             "keep only those that you can defend, the others being -1."
         )
+    nearest = cKDTree(read_grid().points()).query(read_grid().points(), 2)[1][:, 1]
+    alike = adjusted_rand_score(found, found[nearest])
+    if alike < 0.05:
+        raise Wrong(
+            "Pixels next to each other on the picture have the same label no more often than by "
+            "chance. Are these labels of this table, in its order?"
+        )
+    if isinstance(defence, np.ndarray | pd.Series):
+        defence = list(defence)
     if isinstance(defence, str) or not isinstance(defence, list | tuple) or len(defence) != 3:
         raise Wrong(
             f"`defence` is {in_words(defence)}; a list of three sentences is expected: findings, "
@@ -171,7 +194,7 @@ def _check_choice(my_labels, defence) -> str:
     for sentence in defence:
         words(sentence, "A sentence of `defence`", at_least=5)
     return (
-        f"{len(sizes)} groups of {sizes.min()} to {sizes.max()} pixels, {np.mean(found < 0):.0%} "
+        f"{len(sizes)} groups of {sizes.min()} to {sizes.max()} pixels, {np.mean(found < 0):.1%} "
         f"in "
         "none. Compare: of all groups of five methods, section 10 kept a few small ones. If your "
         "first sentence calls more than those a finding, what did you see that it did not? And "
@@ -308,7 +331,8 @@ methods_sentence = ...  # a sentence, in quotes
 """,
         answer="blob_labels, methods_sentence",
         hints=(
-            "Three numbers to watch: groups, left_out and silhouette; `score` prints all of them.",
+            "Three numbers to watch: groups, left_out and silhouette; `score` gives all of them. "
+            '`cluster_selection_method="leaf"` makes more and smaller groups.',
             "`min_samples` is as large as `min_cluster_size` unless you say otherwise. Say 5.",
             'cluster(blob, "hdbscan", min_cluster_size=150, min_samples=5) is a good place to '
             "begin.",
@@ -333,7 +357,9 @@ the data *and* from two settings.
         "to 70.",
         checker=_check_blob,
         mistakes=(
-            Mistake('blob_labels = cluster(blob, "kmeans", n_clusters=8)', "Every point is in a"),
+            Mistake(
+                'blob_labels = cluster(blob, "kmeans", n_clusters=8)', "HDBSCAN leaves more out"
+            ),
             Mistake(
                 'blob_labels = cluster(blob, "hdbscan", min_cluster_size=100)', "eight or more are"
             ),
@@ -346,6 +372,9 @@ the data *and* from two settings.
                 'blob_labels = cluster(blob, "hdbscan", min_cluster_size=10, min_samples=2)',
                 "no referee would believe",
             ),
+            Mistake("blob_labels = np.where(blob_labels < 0, -2, blob_labels)", "from 0 on"),
+            Mistake("blob_labels = blob_labels.astype(str)", "should be whole numbers"),
+            Mistake("blob_labels = blob_labels[::-1]", "among each other"),
             Mistake('methods_sentence = "We used HDBSCAN."', "has 3 words"),
         ),
     ),
@@ -377,8 +406,8 @@ defence = ...  # a list of three sentences: ["...", "...", "..."]
 my_labels = labels["spectral"]
 defence = [
     "The small islets are findings: several methods keep them under all seeds.",
-    "The six pieces of the body are cuts along one continuum.",
-    "If an islet were found in one galaxy only, I would withdraw it.",
+    "The other four groups are cuts along one continuum.",
+    "If another forest joined an islet to the body, I would withdraw it.",
 ]
 """,
         reason="""
@@ -392,6 +421,9 @@ borders the data made.
         mistakes=(
             Mistake("my_labels = np.zeros(len(frame))", "one group or none"),
             Mistake("my_labels = np.arange(len(frame)) % 100", "There are 100 groups"),
+            Mistake("my_labels = my_labels[::-1]", "no more often than by chance"),
+            Mistake("my_labels = labels", "is a dictionary"),
+            Mistake('defence = ["The islets are findings of ours.", ..., ...]', "still the dots"),
             Mistake('defence = "It is the best one."', "a list of three sentences"),
             Mistake('defence = ["islets", "pieces", "nothing"]', "has 1 word."),
         ),
@@ -408,8 +440,8 @@ controls do you ask for?
         choices={
             "a": (
                 "More bootstraps, a thousand of them, and the silhouette of every single group.",
-                "Both judge the finished picture again, by the measure that k-means "
-                "optimises. They will be good once more.",
+                "Both look at the finished picture again, which nobody has moved; and the "
+                "silhouette rewards just what k-means seeks. They will be good once more.",
             ),
             "b": (
                 "A larger sample of regions, and a finer UMAP with more steps and neighbours.",
@@ -423,9 +455,10 @@ controls do you ask for?
             ),
             "d": (
                 "Other seeds of UMAP and distance; and the same on data without groups.",
-                "Such as one Gaussian. If the groups are found again, and the groupless cloud"
-                " gives clearly worse ones, there is something to talk about. One control "
-                "alone would not do: the pieces of a cloud can be stable, too.",
+                "Data without groups are, for instance, one Gaussian. If the groups are found "
+                "again, and the groupless cloud gives clearly worse ones, there is something to "
+                "talk about. One control alone would not do: the pieces of a cloud can be stable, "
+                "too.",
             ),
         },
         right="d",
@@ -455,7 +488,7 @@ of groups. What does "left out" do to those means?
             ),
             "b": (
                 "Nothing: what is left out is noise, and noise averages out in both.",
-                "The pixels left out are well measured; they only have no close company. They"
+                "The pixels left out need not be badly measured; they have no close company. They"
                 " are not drawn at random, so their absence does not average out.",
             ),
             "c": (
@@ -476,6 +509,6 @@ of groups. What does "left out" do to those means?
             "A mean of a selected sample, or a mean with strangers in it: is either the truth?",
         ),
         misconception="Noise pixels of a clustering are bad data.",
-        reply="Let them look up the S/N of the pixels left out: as good as of the rest.",
+        reply="Let them look up the S/N of the pixels left out, and compare it with the rest.",
     ),
 )

@@ -91,7 +91,7 @@ def check(number: str, *answers, prediction=None) -> None:
     if right and exercise.predicts:
         print(f'   (You had predicted: "{" ".join(prediction.split())}")')
     if not right and known["state"] == "done":
-        print("   (It was right before, and stays done.)")
+        print(f"   (It was {good} before, and stays done.)")
     elif not right:
         tries = progress.entry(exercise.number)["tries"]
         more = f' solution("{exercise.number}") shows a solution.' if tries >= TRIES else ""

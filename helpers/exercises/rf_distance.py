@@ -8,7 +8,7 @@ from astropy.table import vstack
 from sklearn.ensemble import RandomForestClassifier
 
 from helpers.distances import METRICS, nearest
-from helpers.exercises.answers import array, one_of, share, words
+from helpers.exercises.answers import array, number, one_of, share, words
 from helpers.exercises.exercise import Exercise, Mistake, Wrong, question
 from helpers.features import feature_table, learning_frame
 from helpers.forest import UnsupervisedForest
@@ -25,9 +25,18 @@ def _pixels():
 
 
 @cache
-def _weirdness() -> np.ndarray:
-    """Of all pixels, in the forest of the notebook."""
-    return UnsupervisedForest(random_state=0, n_jobs=2).fit(_pixels()[0]).weirdness()
+def _in_the_forest() -> tuple[np.ndarray, np.ndarray]:
+    """Of all pixels the weirdness and the five nearest, in the forest of the notebook."""
+    forest = UnsupervisedForest(random_state=0, n_jobs=2).fit(_pixels()[0])
+    return forest.weirdness(), forest.kneighbors(6)[1][:, 1:]
+
+
+@cache
+def _beside() -> np.ndarray:
+    """How many of the eight neighbours on the sky are in the table, for each pixel."""
+    places = [tuple(row) for row in _pixels()[1]["galaxy", "x", "y"]]
+    known, steps = set(places), [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]
+    return np.array([sum((g, x + i, y + j) in known for i, j in steps) for g, x, y in places])
 
 
 @cache
@@ -63,10 +72,16 @@ def _check_all_rule(distance_all_rule) -> str:
         )
     if found.max() <= 100 and np.allclose(found, 100 * (1 - shared), atol=0.2):
         raise Wrong("These are percentages: a distance here lies between 0 and 1.")
-    if found.max() > 1.5:
+    if found.max() > 1.5 and found.max() <= leaves.shape[1] and np.allclose(found, np.rint(found)):
         raise Wrong(
             f"Its largest value is {found.max():.0f}, a number of trees. Divide by how many trees "
             f"there are{'' if np.allclose(np.diag(found), 0) else ', and take that from 1'}."
+        )
+    if found.max() > 1.5:
+        raise Wrong(
+            f"Its largest value is {found.max():.4g}, and a distance here lies between 0 and 1. "
+            "Are trees counted in which the two numbers are *equal*? How far apart the numbers of "
+            "two leaves are means nothing."
         )
     distance = 1 - shared
     both = np.einsum("it,jt,ijt->ij", real, real, leaves[:, None] == leaves, dtype=float)
@@ -97,11 +112,21 @@ def _check_all_rule(distance_all_rule) -> str:
         )
     alike = np.corrcoef(distance.ravel(), paper.ravel())[0, 1]
     return (
-        f"Pixels 0 and 1 are {found[0, 1]:.3f} apart. The two rules go together by "
+        f"Pixels 0 and 1 are {distance[0, 1]:.3f} apart. The two rules go together by "
         f"{alike:.3f} (correlation), since leaves with two real pixels in them nearly always say "
-        "real. They part where a pixel is often taken for a fake: there the lesson's rule looks "
-        "at fewer trees, and only at good ones."
+        "real. They part among near pairs, the more the oftener one of the two is taken for a "
+        "fake: the lesson's rule looks at fewer trees there, and only at good ones."
     )
+
+
+def _kept(value, name: str) -> float:
+    """A share of neighbours; a number of neighbours is named as one."""
+    if 1 < number(value, name) <= 25:
+        raise Wrong(
+            f"{name} is {number(value, name):g}: a number of neighbours? `overlap` gives the "
+            "share, from 0 to 1."
+        )
+    return share(value, name)
 
 
 def _check_violent(violent, forest_keeps, standardised_keeps, surprise) -> str:
@@ -112,12 +137,16 @@ def _check_violent(violent, forest_keeps, standardised_keeps, surprise) -> str:
             "in its old place: some.assign(log_pah113_77=...)."
         )
     if list(violent.index) != list(some.index):
-        same = sorted(violent.index) == sorted(some.index)
+        if len(violent) != len(some):
+            raise Wrong(
+                f"`violent` has {len(violent)} rows; it should be made of `some`, which has "
+                f"{len(some)}."
+            )
         raise Wrong(
             "`violent` has the pixels of `some` in another order: nothing but one column changes."
-            if same
-            else f"`violent` has {len(violent)} rows; it should be made of `some`, which has "
-            f"{len(some)}."
+            if set(violent.index) == set(some.index)
+            else "The rows of `violent` are other pixels than those of `some`, or have lost their "
+            "names: nothing but one column changes."
         )
     column, all_of_it = some["log_pah113_77"], _pixels()[0]["log_pah113_77"]
     z = ((column - column.mean()) / column.std()).values
@@ -125,8 +154,9 @@ def _check_violent(violent, forest_keeps, standardised_keeps, surprise) -> str:
     others = [name for name in some if name != "log_pah113_77"]
     moved = [name for name in others if not np.array_equal(violent[name], some[name])]
     if moved or np.array_equal(changed, column):
+        several = " and ".join(moved) if len(moved) < 3 else f"{len(moved)} other columns"
         raise Wrong(
-            f"In `violent`, {' and '.join(moved) if moved else 'nothing'} was changed. It is "
+            f"In `violent`, {several if moved else 'nothing'} was changed. It is "
             "`log_pah113_77` that should be, and no other column."
         )
     if np.allclose(changed, np.exp(3 * ((column - all_of_it.mean()) / all_of_it.std())), rtol=1e-6):
@@ -134,14 +164,27 @@ def _check_violent(violent, forest_keeps, standardised_keeps, surprise) -> str:
             "`z` was made with mean and standard deviation of `frame`, all the pixels. Take those "
             "of the column in `some`."
         )
-    if not np.allclose(changed, np.exp(3 * z), rtol=0.01):
+    if np.allclose(changed, np.exp(-3 * z), rtol=0.01):
+        raise Wrong("That is exp(-3 z): it turns the order of the pixels round. Mind the sign.")
+    right_order = np.allclose(changed, np.exp(3 * z), rtol=0.01)
+    if not right_order and np.allclose(np.sort(changed), np.sort(np.exp(3 * z)), rtol=0.01):
+        raise Wrong(
+            "The changed column of `violent` has the right values, but on the wrong pixels: was "
+            "it reversed or sorted on the way?"
+        )
+    if not right_order:
         raise Wrong(
             f"The changed column of `violent` goes from {changed.min():.3g} to "
             f"{changed.max():.3g}, exp(3 z) from {np.exp(3 * z.min()):.3g} to "
-            f"{np.exp(3 * z.max()):.3g}: is the 3 in it, and z standardised?"
+            f"{np.exp(3 * z.max()):.3g}: is it np.exp, with the 3 in its brackets, and z "
+            "standardised?"
         )
-    forest = share(forest_keeps, "`forest_keeps`")
-    standard = share(standardised_keeps, "`standardised_keeps`")
+    forest, standard = (
+        _kept(value, name)
+        for value, name in (
+            (forest_keeps, "`forest_keeps`"), (standardised_keeps, "`standardised_keeps`"),
+        )
+    )  # fmt: skip
     surprise = one_of(surprise, "`surprise`", ("forest", *METRICS))
     if forest < 0.1 and standard < 0.3:
         raise Wrong(
@@ -159,7 +202,12 @@ def _check_violent(violent, forest_keeps, standardised_keeps, surprise) -> str:
             "harmless table. `find(violent)` grows its forest with the same seed as `before`; "
             'compare `before["forest"]` with the "forest" of that.'
         )
-    if forest < 0.95:
+    if forest > 0.9995:
+        raise Wrong(
+            "The forest keeps all of them? In theory. Without the log of [OIII]/Hβ, above, it was "
+            'not exactly 1, either. Compute it: overlap(before["forest"], after["forest"]).'
+        )
+    if forest < 0.98:
         raise Wrong(
             f"The forest keeps {forest:.2f}? exp(3 z) leaves the order of the pixels as it is, so "
             "it should keep nearly all. Are both lists those of the forest, `before` and `after`?"
@@ -177,15 +225,22 @@ def _check_violent(violent, forest_keeps, standardised_keeps, surprise) -> str:
     if surprise != "forest":
         raise Wrong(
             f"That {surprise} changes is what it always does when numbers change. Which distance "
-            "should not have cared for 10 ** log, as it keeps the order, and did?"
+            "should not have cared for 10 ** log, as it keeps the order, and did? (Which one "
+            "printed a warning?)"
         )
     return (
         f"The violent change leaves the forest {forest:.1%} of its neighbours and standardised "
-        f"{standard:.1%}. And the harmless one breaks the forest: Hα in erg/s/cm²/arcsec² is "
-        "1e-16, its differences are below what scikit-learn's trees can tell apart, so the column "
-        'is a constant to them. `harmless["log_ha"].std()` next to 1e-7 would have saved you, and '
-        "so does the helper's warning."
+        f"{right:.1%}. And the harmless one makes the forest blind for Hα: in erg/s/cm²/arcsec² it "
+        "is 1e-16, its differences are below what scikit-learn's trees can tell apart, so the "
+        "column is a constant to them. Hardly more neighbours stay than with another seed, so the "
+        'neighbours would not have told you. `harmless["log_ha"].std()` next to 1e-7 would have, '
+        "and the helper's warning does."
     )
+
+
+def _goes_with(column: np.ndarray, pairs: dict) -> bool:
+    """Whether a column is one of the ratios but for scale and zero."""
+    return any(abs(np.corrcoef(column, ratio)[0, 1]) > 1 - 1e-9 for ratio in pairs.values())
 
 
 def _check_ratios(six_ratios, three_ratios) -> str:
@@ -209,6 +264,11 @@ def _check_ratios(six_ratios, three_ratios) -> str:
                 f"`{name}` holds natural logarithms. `log_flux` is to base 10, and so are the "
                 "differences of its columns, without any other step."
             )
+        if not all(known[name]) and all(_goes_with(column, pairs) for column in table.T):
+            raise Wrong(
+                f"`{name}` holds the right ratios on another scale. The differences of the columns "
+                "of `log_flux` are all that is needed: no other log, and nothing standardised."
+            )
         if name == "six_ratios" and np.linalg.matrix_rank(table) == 3 and not any(known[name]):
             raise Wrong(
                 f"`{name}` is made of other fluxes than those of this task. Run the line with "
@@ -225,16 +285,20 @@ def _check_ratios(six_ratios, three_ratios) -> str:
             "pairs: 0-1, 0-2, 0-3, 1-2, 1-3 and 2-3."
         )
     under = [set(pair) for pair in known["three_ratios"]]
+    if len({frozenset(pair) for pair in under}) < 3:
+        raise Wrong("`three_ratios` has the same two fluxes in more than one column.")
     if not set.intersection(*under) or len(set.union(*under)) < 4:
         raise Wrong(
             "The three ratios do not share a denominator: take one flux, and divide each of the "
             "other three by it."
         )
+    below = {pair[1] for pair in known["three_ratios"]}
+    note = "" if len(below) == 1 else " (Some are upside down; to a tree the sign is all the same.)"
     return (
         "The forest tells the six ratios from shuffled ones in about 95 of 100 cases, the three in "
         "about 60, the fluxes themselves in about 50. All from four fluxes that know nothing of "
         "each other: three of the six ratios are sums of the others, arithmetic that no shuffled "
-        "row obeys. None of it is worth a paper."
+        f"row obeys. None of it is worth a paper.{note}"
     )
 
 
@@ -251,7 +315,7 @@ def _check_pixel(my_pixel, reason, judgement) -> str:
     reason = one_of(reason, "`reason`", _KINDS)
     words(judgement, "`judgement`", at_least=10)
     row = frame.index.get_loc(my_pixel)
-    weirdness = _weirdness()
+    weirdness = _in_the_forest()[0]
     rank = int(np.sum(weirdness > weirdness[row])) + 1
     if rank > 30:  # a few places more than twenty: machines differ in the last digits
         raise Wrong(
@@ -264,30 +328,34 @@ def _check_pixel(my_pixel, reason, judgement) -> str:
             f"The lesson has spoken of {my_pixel}: its CO width is what is odd (the cell with "
             '"3. one value?"). Take one whose reason nobody has told you.'
         )
-    here = place["galaxy"] == place["galaxy"][row]
-    near = (np.abs(np.asarray(place["x"]) - place["x"][row]) <= 1) & (
-        np.abs(np.asarray(place["y"]) - place["y"][row]) <= 1
+    scaled = (frame.iloc[row] - frame.mean()) / frame.std()
+    first = scaled.abs().idxmax()
+    name = first.removeprefix("log_")
+    error = float(place[f"{name}_error"][row])
+    if first != name:
+        error /= float(place[name][row]) * np.log(10)
+    error /= frame[first].std()
+    beside = _beside()
+    at = np.column_stack([place["x"], place["y"]])
+    galaxy_of, likes = np.asarray(place["galaxy"]), _in_the_forest()[1][row]
+    near = (galaxy_of[likes] == galaxy_of[row]) & (
+        np.linalg.norm(at[likes] - at[row], axis=1) < 1.5 / 0.15
     )
-    around = np.sum(near & here) - 1
-    snr = {
-        name: np.asarray(place[name] / place[f"{name}_error"], float)
-        for name in ("co_flux", "co_width", "oiii_hb", "r_pah")
-    }
-    usual = {name: np.median(values) for name, values in snr.items()}
-    worst = min(snr, key=lambda name: snr[name][row] / usual[name])
-    found, usual = snr[worst][row], usual[worst]
-    rim = "a rim, then" if around < 6 else "no rim"
-    noise = "so perhaps noise" if found < usual / 2 else "so hardly noise"
-    but = ""
-    if reason == "rim" and around == 8:
-        but = " You say rim; it has all its neighbours."
-    elif reason == "noise" and found > usual:
-        but = " You say noise; it is measured better than most."
+    fits = {
+        "noise": error > abs(scaled[first]) / 3,
+        "rim": beside[row] < 6,
+        "few of its kind": near.sum() > 2,
+        "physics": error < abs(scaled[first]) / 3,
+    }[reason]
     return (
-        f"Compare: of its 8 neighbours on the sky {around} are in the table: {rim}. Of CO flux and "
-        f"width, [OIII]/Hβ and R(PAH), {worst} is the worst for its kind, with S/N {found:.1f}; "
-        f"the median pixel has {usual:.1f}, {noise}.{but} And its likes: are they in one place "
-        "(few of its kind) or wherever the same light falls (physics)?"
+        f"Compare. What stands out most is {name}, {scaled[first]:+.1f} standard deviations from "
+        f"the mean, with an error of {error:.2f} (noise would have an error as large as that). Of "
+        f"its 8 neighbours on the sky {beside[row]} are in the table; {np.mean(beside < 6):.0%} of "
+        f"all pixels have fewer than 6. Of its five nearest {near.sum()} lie within 1.5 kpc of it "
+        "(few of its kind, if these are all that there are; physics, if the same light falls on "
+        f'them). So "{reason}" '
+        f"{'can be said' if fits else 'is not what these numbers say: what made you think so?'}"
+        f"{'; what would decide?' if fits else ''}"
     )
 
 
@@ -351,6 +419,10 @@ over the trees and divided by their number it is a similarity.
                 "distance_all_rule = np.sum(leaves[:, None] == leaves, axis=2)", "a number of trees"
             ),
             Mistake("distance_all_rule = 100 * distance_all_rule", "percentages"),
+            Mistake(
+                "distance_all_rule = np.mean(np.abs(leaves[:, None] - leaves), axis=2)",
+                "How far apart the numbers",
+            ),
             Mistake("distance_all_rule = np.triu(distance_all_rule)", "the same both ways"),
         ),
     ),
@@ -388,7 +460,7 @@ surprise = ...  # the name of a distance, in quotes
             "the same for standardised, and once more for `harmless`.",
         ),
         solution="""
-prediction = "the forest not at all, the others a lot"
+prediction = "the forest hardly, the others a lot"
 column = some["log_pah113_77"]
 violent = some.assign(log_pah113_77=np.exp(3 * (column - column.mean()) / column.std()))
 harmless = some.assign(log_ha=10 ** some["log_ha"])
@@ -413,9 +485,20 @@ apart: then the column is constant to them. A scale near 1, as logs have, is saf
             Mistake(
                 "violent = some.assign(log_pah113_77=np.exp((column - column.mean()) / "
                 "column.std()))",
-                "is the 3 in",
+                "with the 3 in its brackets",
             ),
             Mistake("violent = some", "nothing was changed"),
+            Mistake("violent = np.exp(some)", "13 other columns"),
+            Mistake(
+                "violent = some.assign(log_pah113_77=np.exp(-3 * (column - column.mean()) / "
+                "column.std()))",
+                "Mind the sign",
+            ),
+            Mistake(
+                "violent = violent.assign(log_pah113_77=violent['log_pah113_77'].values[::-1])",
+                "on the wrong pixels",
+            ),
+            Mistake("violent = violent.reset_index(drop=True)", "have lost their names"),
             Mistake("violent = violent.sort_values('log_pah113_77')", "in another order"),
             Mistake("violent = frame", "which has 2218"),
             Mistake("violent = harmless", "log_ha was changed"),
@@ -432,6 +515,8 @@ apart: then the column is constant to them. A scale near 1, as logs have, is saf
                 "the shares that change",
             ),
             Mistake("forest_keeps, standardised_keeps = 63, 84", "not a percentage"),
+            Mistake("forest_keeps = 24.87", "a number of neighbours?"),
+            Mistake("forest_keeps = 1.0", "In theory"),
             Mistake("forest_keeps = 0.63", "as few as with another seed"),
             Mistake("standardised_keeps = 0.99", "That is another number"),
             Mistake(
@@ -497,6 +582,8 @@ by the noise of that denominator.
                 "other fluxes",
             ),
             Mistake("six_ratios = six_ratios * np.log(10)", "natural logarithms"),
+            Mistake("six_ratios = six_ratios / six_ratios.std(axis=0)", "on another scale"),
+            Mistake("three_ratios = three_ratios[:, [0, 0, 1]]", "`three_ratios` has the same two"),
             Mistake("six_ratios = np.tile(log_flux[:, :3] - log_flux[:, 3:], 2)", "six pairs"),
             Mistake(
                 "three_ratios = np.column_stack([log_flux[:, 0] - log_flux[:, 1], log_flux[:, 1] - "
@@ -515,9 +602,11 @@ Take one of the twenty weirdest that no cell above has spoken of: `row = weirdes
 `frame.iloc[row]`, `place["x", "y", "radius", "co_width", "co_width_error"][row]` (more columns:
 `place.colnames`) and `neighbours[row, 1:6]`. Look at its features and their errors, at its position
 on the sky, at its five nearest neighbours and theirs. Is it "physics", "noise", on the "rim"
-(beside a hole or the edge of the table, where a map may have been cut), or one of "few of its
-kind"? Write two sentences, and the one observation or test that would decide. (The check grows the
-forest again, which takes some ten seconds.)
+(beside a hole or the edge of the table, where a map may have been cut: fewer than six of the eight
+pixels around it are there), or one of "few of its kind"? Write two sentences, and the one
+observation or test that would decide. (The check counts words and gives you numbers to compare
+with; whether the sentences are good is for you to judge. It grows the forest again, once, which
+takes some ten seconds.)
 """,
         stub="""
 my_pixel = frame.index[weirdest[2]]  # change me
@@ -526,8 +615,8 @@ judgement = ...  # two sentences and a test, in quotes
 """,
         answer="my_pixel, reason, judgement",
         hints=(
-            'A value over its error is its S/N: place["co_width"][row] / '
-            'place["co_width_error"][row]. Compare it with that of all pixels.',
+            "Which feature stands out most? Divide its value by its error, "
+            'place["r_pah"][row] / place["r_pah_error"][row] for instance.',
             "With x and y: which of the eight pixels around it are in the table?",
             "Its five nearest: are they from one galaxy, one place? And is it among theirs?",
         ),
@@ -629,9 +718,9 @@ distances?
             ),
             "b": (
                 "Two features of that galaxy, Hα and Hα/PAH 7.7, are shifted by 0.08 "
-                "[dex](../docs/glossary.md#dex): by every distance its pixels get other "
+                "[dex](../docs/glossary.md#dex): by every distance its pixels get some other "
                 "neighbours. Weirdness does not find it.",
-                "Thousands of pixels share the shift, so none of them is lonely. It may move the "
+                "All pixels of the galaxy share the shift: none of them is lonely. It may move the "
                 "galaxy away from the others, or towards them, where no one would suspect it. "
                 "Compare galaxies at the same kind of place, or with another instrument.",
             ),
@@ -645,7 +734,7 @@ distances?
                 "Weirdness finds it: a shift of 0.08 dex is more than the errors, so all "
                 "pixels of that galaxy become weird, and the map of weirdness shows its "
                 "outline.",
-                "Weird is what has few likes. A whole galaxy has thousands, all shifted alike.",
+                "Weird is what has few likes. Here a whole galaxy of them is shifted alike.",
             ),
         },
         right="b",

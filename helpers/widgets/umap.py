@@ -85,6 +85,8 @@ class UmapScene(Scene):
             live = False
             self.points = _grid().points(n_neighbors, min_dist, random_state, distance)
             self.on_paper = _on_paper(distance, n_neighbors, min_dist, random_state)
+        self.with_adopted = _shared(self.on_paper, _on_paper(**ADOPTED))
+        self.of_galaxy = np.mean(galaxy_of[self.on_paper] == galaxy_of[:, None])
         self.setting, self.colour, self.galaxy, self.pixel = setting, colour, galaxy, pixel
         self.is_live = live
         values = frame[colour]
@@ -121,14 +123,12 @@ class UmapScene(Scene):
         return {"picture": picture, "sky": (self.galaxy, self.colour)}
 
     def words(self) -> str:
-        frame, _, galaxy_of = pixels()
-        with_adopted = _shared(self.on_paper, _on_paper(**ADOPTED))
-        of_galaxy = np.mean(galaxy_of[self.on_paper] == galaxy_of[:, None])
+        frame, _, _ = pixels()
         wide, high = np.ptp(self.points, axis=0)
         text = (
             f"{self._origin()}; {wide:.0f} by {high:.0f} wide; of a "
-            f"pixel's 15 nearest on paper {with_adopted:.0%} are the same as in the adopted "
-            f"picture, and {of_galaxy:.0%} are of its galaxy"
+            f"pixel's 15 nearest on paper {self.with_adopted:.0%} are the same as in the adopted "
+            f"picture, and {self.of_galaxy:.0%} are of its galaxy"
         )
         if self.pixel is not None:
             value = frame[self.colour].iloc[self.pixel]
