@@ -257,7 +257,7 @@ def _largest_first(labels: np.ndarray) -> np.ndarray:
 
 
 def check_table(points) -> np.ndarray:
-    """Rows of finite numbers as an array; a ValueError says what else they are."""
+    """Rows of numbers that can be squared, as an array; a ValueError says what else they are."""
     if np.ma.isMaskedArray(points):
         points = points.astype(float).filled(np.nan)
     points = np.asarray(points)
@@ -271,6 +271,11 @@ def check_table(points) -> np.ndarray:
         raise ValueError(
             f"{rows} of {len(points)} points are not finite (NaN or infinite). Leave them out, "
             'as learning_frame(..., missing="drop") does.'
+        )
+    if max(abs(float(points.min())), abs(float(points.max()))) > 1e100:  # HDBSCAN would never end
+        raise ValueError(
+            f"The points go from {points.min():.3g} to {points.max():.3g}, and the squares of such "
+            "numbers are infinite for the computer. Take other units, or a logarithm."
         )
     return points
 

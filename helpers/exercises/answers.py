@@ -23,11 +23,13 @@ def in_words(answer) -> str:
     """What an answer is, in a few words, however large or strange it is."""
     if _has_shape(answer):
         kind = "an array" if isinstance(answer, np.ndarray) else f"a {type(answer).__name__}"
-        return f"{kind} of shape {np.shape(answer)}"
+        other = isinstance(answer, np.ndarray) and answer.dtype.kind not in "biuf"
+        return f"{kind} of shape {np.shape(answer)}{f' of {answer.dtype}' if other else ''}"
     if isinstance(answer, list | tuple) and any(_has_shape(part) for part in answer[:9]):
         parts = ", ".join(in_words(part) for part in answer[:3])
         more = ", ..." if len(answer) > 3 else ""
-        return f"a {type(answer).__name__} of {len(answer)} ({parts}{more})"
+        kind = type(answer).__name__
+        return f"{'a ' if kind in ('list', 'tuple') else ''}{kind} of {len(answer)} ({parts}{more})"
     if isinstance(answer, float | np.floating):
         return f"{float(answer):.6g}"
     if answer is ...:
@@ -81,7 +83,7 @@ def array(
     answer, name: str, shape: tuple[int, ...], *, finite: bool = True, unit=None
 ) -> np.ndarray:
     """Numbers of this shape, as floats; with ``finite``, none of them NaN or infinite."""
-    wanted = f"an array of shape {shape}"
+    wanted = f"an array of real numbers of shape {shape}"
     if isinstance(answer, u.Quantity):
         try:
             answer = answer.to_value(unit or u.dimensionless_unscaled)
@@ -156,8 +158,8 @@ def grouping(answer, name: str, n_objects: int) -> np.ndarray:
     """Labels as clustering methods give them: whole numbers from 0 on, and -1 for none."""
     found = labels(answer, name, n_objects)
     values = np.asarray(answer)
-    numbers = values.dtype.kind in "iuf" and np.all(np.isfinite(values))
-    if not numbers or np.any(values != np.rint(values)):
+    values = values.astype(float) if values.dtype.kind in "biuf" else np.full(1, np.nan)
+    if not np.all(np.isfinite(values)) or np.any(values != np.rint(values)):
         raise Wrong(f"{name} should be whole numbers, -1 for whatever is in no group.")
     if values.min() < -1:
         raise Wrong(

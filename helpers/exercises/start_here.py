@@ -103,7 +103,7 @@ drops the rest, which is what counting from 0 needs.
         mistakes=(
             Mistake("centre = (shape[0] / 2, shape[1] / 2)", "is not a row"),
             Mistake("centre = (0, 0)", "is not the middle of a grid"),
-            Mistake("centre = shape[0] // 2", "an array of shape (2,)"),
+            Mistake("centre = shape[0] // 2", "numbers of shape (2,)"),
         ),
     ),
     question(
