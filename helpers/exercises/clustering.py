@@ -63,9 +63,10 @@ def _check_shape(my_shape) -> str:
     found, left_out = len(np.unique(dense[dense >= 0])), np.mean(dense < 0)
     if found > 1:
         return (
-            f"k-means {k_means:.2f}, HDBSCAN {density:.2f}. HDBSCAN sees {found} groups, but "
-            f"leaves {left_out:.0%} of the points in none, and they count against it. With nothing "
-            "thinner between the two it would not see even these: try it."
+            f"k-means {k_means:.2f}, HDBSCAN {density:.2f}. HDBSCAN finds {found} groups, with "
+            f"{left_out:.0%} of the points in none, but not your two: by chance there are thinner "
+            "places even in a shape that is evenly filled, and they need not be where your border "
+            "is."
         )
     return (
         f"k-means {k_means:.2f}, HDBSCAN {density:.2f}. Two groups that touch, with nothing "
