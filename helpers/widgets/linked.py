@@ -272,7 +272,8 @@ class LinkedExplorer(Explorer):
         parameter, values, first = SETTINGS[change["new"]]
         self._quiet, before = True, self._quiet
         slider = self.controls["value"]
-        slider.options, slider.value, slider.description = values, first, parameter
+        with slider.hold_sync():  # or the browser answers to options without their value
+            slider.options, slider.value, slider.description = values, first, parameter
         self._quiet = before
 
     def _other_groups(self, change) -> None:
