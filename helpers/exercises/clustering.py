@@ -262,7 +262,6 @@ the border.
             Mistake(
                 "my_shape = np.random.default_rng(0).random((2, 300))", "but (300, 2) is expected"
             ),
-            Mistake("my_shape = 1e200 * my_shape", "infinite for the computer"),
             Mistake("my_shape = my_shape * [1, 0]", "the same value in all 300 rows"),
         ),
     ),

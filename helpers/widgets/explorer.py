@@ -5,6 +5,8 @@ import html
 import textwrap
 import uuid
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import ipywidgets
 import numpy as np
@@ -137,13 +139,26 @@ class Explorer(ipywidgets.VBox):
 
     def set(self, **values) -> None:
         """Set several controls, and draw once."""
-        self._quiet = True
-        try:
+        with self.quietly():
             for name, value in values.items():
                 self.controls[name].value = value
-        finally:
-            self._quiet = False
         self.refresh()
+
+    @contextmanager
+    def quietly(self) -> Iterator[None]:
+        """Change controls: nothing is drawn meanwhile, and each is sent to the browser as a whole.
+
+        Other options of a menu or slider first choose none or the first of them. If that is sent,
+        the browser answers to it.
+        """
+        before, self._quiet = self._quiet, True
+        try:
+            with ExitStack() as held:
+                for control in self.controls.values():
+                    held.enter_context(control.hold_sync())
+                yield
+        finally:
+            self._quiet = before
 
     def refresh(self) -> None:
         """Draw what the controls say; what is wrong is said under the old picture."""

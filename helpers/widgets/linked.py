@@ -270,11 +270,9 @@ class LinkedExplorer(Explorer):
 
     def _another_method(self, change) -> None:
         parameter, values, first = SETTINGS[change["new"]]
-        self._quiet, before = True, self._quiet
         slider = self.controls["value"]
-        with slider.hold_sync():  # or the browser answers to options without their value
+        with self.quietly():
             slider.options, slider.value, slider.description = values, first, parameter
-        self._quiet = before
 
     def _other_groups(self, change) -> None:
         if "labels" in self.how:  # groups of before: they are no more

@@ -273,17 +273,13 @@ class MapExplorer(Explorer):
         if self._quiet:
             return
         galaxy, name = self.controls["galaxy"].value, self.controls["name"].value
-        self._quiet = True
-        try:
+        with self.quietly():
             names = _images(galaxy)
             self.controls["name"].options = names
             self.controls["name"].value = name = name if name in names else names[0]
             limits = self.controls["limits"]
-            with limits.hold_sync():  # or the browser answers to options without their index
-                limits.options = [(f"{step:g}", step) for step in levels(galaxy, name)]
-                limits.index = _usual(galaxy, name)
-        finally:
-            self._quiet = False
+            limits.options = [(f"{step:g}", step) for step in levels(galaxy, name)]
+            limits.index = _usual(galaxy, name)
 
     def areas(self) -> dict:
         return {"histogram": (self.scene.right, "drag")}
